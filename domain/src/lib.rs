@@ -1,0 +1,21 @@
+//! What Chancery knows and decides, without I/O, clock, randomness or async.
+//!
+//! Each aggregate is a folder: its state and rules (`decide`, `evolve`), commands, events, refusals and tests.
+//! Time, random values and verified facts arrive inside the command. `adapters` stores the events, `projections`
+//! turns them into views, `api` speaks the protocols.
+
+pub mod actor;
+pub mod claim;
+pub mod context;
+pub mod decider;
+pub mod digest;
+pub mod event;
+pub mod ids;
+pub mod personal;
+pub mod secret;
+
+pub mod session;
+
+pub use decider::{Decider, Root};
+pub use event::{Event, Recorded, StoredEvent};
+pub use personal::{Change, Personal, Subject};
