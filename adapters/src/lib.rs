@@ -1,1 +1,5 @@
-//! adapters
+//! The outside world: each module is one port of the domain, or the store of its events.
+
+pub mod event_store;
+pub mod postgres;
+pub mod vault;

@@ -65,6 +65,13 @@ macro_rules! events {
                 }
             }
 
+            /// The aggregate's stored name.
+            pub fn aggregate_type(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => <$event>::AGGREGATE,)+
+                }
+            }
+
             pub fn name(&self) -> &'static str {
                 match self {
                     $(Self::$variant(event) => event.name(),)+

@@ -1,0 +1,160 @@
+//! The log in order of position, unsealed and decoded.
+
+use std::collections::HashMap;
+
+use chancery_domain::context::Context;
+use chancery_domain::event::UnreadableEvent;
+use chancery_domain::{Event, Recorded};
+use serde_json::Value;
+use sqlx::{FromRow, PgExecutor, PgPool};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::vault::{Binding, Vault, VaultError};
+
+const COLUMNS: &str = "position, event_id, aggregate_type, aggregate_id, sequence, event_type, event_version, \
+                       recorded_at, payload, metadata";
+
+/// Reads the log.
+#[derive(Clone)]
+pub struct Feed {
+    pool: PgPool,
+    vault: Vault,
+}
+
+/// Why the log cannot be read on.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// Positions are dense: a hole is corruption or tampering.
+    #[error("the log has a hole: after position {after} comes {found}")]
+    Hole { after: i64, found: i64 },
+    #[error("the event at position {position} cannot be read: {reason}")]
+    Unreadable { position: i64, reason: String },
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// An event as it is stored, sealed.
+#[derive(Clone, Debug, FromRow)]
+pub struct StoredRow {
+    pub position: i64,
+    pub event_id: Uuid,
+    pub aggregate_type: String,
+    pub aggregate_id: String,
+    pub sequence: i64,
+    pub event_type: String,
+    pub event_version: String,
+    pub recorded_at: OffsetDateTime,
+    pub payload: Value,
+    pub metadata: Value,
+}
+
+impl Feed {
+    pub fn new(pool: PgPool, vault: Vault) -> Self {
+        Self { pool, vault }
+    }
+
+    /// At most `limit` events after a position.
+    ///
+    /// # Errors
+    /// [`FeedError::Hole`] where a position is missing, [`FeedError::Unreadable`] for an event that this release does
+    /// not know: nothing is ever skipped.
+    pub async fn read(&self, after: i64, limit: i64) -> Result<Vec<Recorded>, FeedError> {
+        self.read_on(&self.pool, after, limit).await
+    }
+
+    /// The same through a given connection, to see what its transaction sees.
+    ///
+    /// # Errors
+    /// As [`Feed::read`].
+    pub async fn read_on(
+        &self,
+        executor: impl PgExecutor<'_>,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Recorded>, FeedError> {
+        let sql = format!("SELECT {COLUMNS} FROM events WHERE position > $1 ORDER BY position LIMIT $2");
+        let rows: Vec<StoredRow> = sqlx::query_as(&sql).bind(after).bind(limit).fetch_all(executor).await?;
+        for (row, expected) in rows.iter().zip(after + 1..) {
+            if row.position != expected {
+                return Err(FeedError::Hole { after: expected - 1, found: row.position });
+            }
+        }
+        self.open(rows).await
+    }
+
+    /// One event, if the log is that long.
+    ///
+    /// # Errors
+    /// As [`Feed::read`].
+    pub async fn at(&self, position: i64) -> Result<Option<Recorded>, FeedError> {
+        let row = self.stored(position).await?;
+        Ok(self.open(row.into_iter().collect()).await?.pop())
+    }
+
+    /// One event as it is stored.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn stored(&self, position: i64) -> Result<Option<StoredRow>, FeedError> {
+        let sql = format!("SELECT {COLUMNS} FROM events WHERE position = $1");
+        Ok(sqlx::query_as(&sql).bind(position).fetch_optional(&self.pool).await?)
+    }
+
+    /// The position of the last event; 0 for an empty log.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn head(&self) -> Result<i64, FeedError> {
+        let head = sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM events");
+        Ok(head.fetch_one(&self.pool).await?)
+    }
+
+    async fn open(&self, mut rows: Vec<StoredRow>) -> Result<Vec<Recorded>, FeedError> {
+        let mut origins: Vec<Value> = rows.iter().map(|row| origin(&row.metadata)).collect();
+        let mut documents = Vec::with_capacity(rows.len() * 2);
+        for (row, origin) in rows.iter_mut().zip(&mut origins) {
+            let binding = Binding {
+                aggregate_type: &row.aggregate_type,
+                aggregate_id: &row.aggregate_id,
+                sequence: row.sequence,
+                event_type: &row.event_type,
+                event_version: &row.event_version,
+                part: "payload",
+            };
+            documents.push((binding, &mut row.payload));
+            documents.push((Binding { part: "metadata", ..binding }, origin));
+        }
+        self.vault.unseal(&mut documents).await?;
+        rows.into_iter().zip(origins).map(|(row, origin)| decode(row, &origin)).collect()
+    }
+}
+
+fn origin(metadata: &Value) -> Value {
+    let text = metadata.get("origin").and_then(Value::as_str);
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
+}
+
+fn decode(row: StoredRow, origin: &Value) -> Result<Recorded, FeedError> {
+    let position = row.position;
+    let unreadable = |reason: String| FeedError::Unreadable { position, reason };
+    let event = Event::decode(&row.aggregate_type, &row.payload)
+        .map_err(|error: UnreadableEvent| unreadable(error.to_string()))?;
+    let mut metadata: HashMap<String, String> =
+        serde_json::from_value(row.metadata).map_err(|error| unreadable(error.to_string()))?;
+    if !origin.is_null() {
+        metadata.insert("origin".to_owned(), origin.to_string());
+    }
+    let context = Context::from_metadata(&metadata).ok_or_else(|| unreadable("malformed metadata".to_owned()))?;
+    Ok(Recorded {
+        position,
+        event_id: row.event_id,
+        aggregate_id: row.aggregate_id,
+        sequence: row.sequence,
+        recorded_at: row.recorded_at,
+        context,
+        event,
+    })
+}

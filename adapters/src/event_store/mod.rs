@@ -1,0 +1,165 @@
+//! The event store: cqrs-es drives the aggregates, postgres-es reads their streams, appending is ours.
+//!
+//! A [`Unit`] gathers the events of one or several commands; its commit is one append, all or nothing. The writer takes
+//! the units that have queued and commits them together (`append`). `feed` reads the log back in order.
+
+mod append;
+mod claims;
+mod feed;
+mod projection;
+mod repository;
+mod row;
+mod unit;
+mod wakeup;
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use chancery_domain::Decider;
+use chancery_domain::claim::ClaimKind;
+use chancery_domain::context::Context;
+use chancery_domain::event::UnreadableEvent;
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::watch;
+
+pub use append::Appender;
+pub use claims::Claims;
+pub use feed::{Feed, FeedError};
+pub use projection::{Projection, ProjectionError, ProjectionFuture};
+pub use unit::Unit;
+pub use wakeup::listen;
+
+use crate::vault::{Vault, VaultError};
+
+/// How often a command that lost a race is decided again before the caller is told.
+const ATTEMPTS: usize = 8;
+
+/// The log, as commands see it.
+#[derive(Clone)]
+pub struct EventStore {
+    pool: PgPool,
+    vault: Vault,
+    appender: Appender,
+    head: watch::Receiver<i64>,
+}
+
+/// What was committed.
+#[derive(Clone, Debug)]
+pub struct Receipt<E> {
+    /// The position of the last event; of the log's head as last seen, if there was nothing to record.
+    pub position: i64,
+    pub events: Vec<E>,
+}
+
+/// Why a command did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError<R: std::error::Error + 'static> {
+    /// The domain said no.
+    #[error(transparent)]
+    Refused(R),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why the store did not record something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Others kept changing the same stream; asking again may succeed.
+    #[error("others changed the same thing at the same time")]
+    Conflict,
+    /// Another stream holds what this one claims.
+    #[error("the {} is taken", .0.as_str())]
+    Claimed(ClaimKind),
+    /// The queue is full or the database cannot be reached; nothing was recorded.
+    #[error("the event store is unavailable: {0}")]
+    Unavailable(String),
+    #[error("a stored event cannot be read: {0}")]
+    Unreadable(#[from] UnreadableEvent),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+impl EventStore {
+    /// Starts the writer of this node. `projections` are the transactional views, in the order they are written.
+    ///
+    /// # Errors
+    /// None at start: the writer connects, and reconnects, as it is used.
+    pub fn start(pool: PgPool, options: PgConnectOptions, vault: Vault, projections: Vec<Arc<dyn Projection>>) -> Self {
+        let claims: Arc<dyn Projection> = Arc::new(Claims::new(vault.clone()));
+        let projections = std::iter::once(claims).chain(projections).collect();
+        let (appender, head) = Appender::start(options, projections);
+        Self { pool, vault, appender, head }
+    }
+
+    /// A unit of work under these circumstances.
+    pub fn unit(&self, context: &Context) -> Unit {
+        Unit::new(self.pool.clone(), self.vault.clone(), self.appender.clone(), context.clone())
+    }
+
+    /// Decides one command and records what follows. Loses no race: it decides again until it wins or is refused.
+    ///
+    /// # Errors
+    /// The domain's refusal, or the store's.
+    pub async fn execute<D: Decider>(
+        &self,
+        id: impl Display,
+        command: D::Command,
+        context: &Context,
+    ) -> Result<Receipt<D::Event>, ExecuteError<D::Refusal>> {
+        let id = id.to_string();
+        for _ in 0..ATTEMPTS {
+            let mut unit = self.unit(context);
+            let events = unit.execute::<D>(&id, command.clone()).await?;
+            match unit.commit().await {
+                Ok(position) => return Ok(Receipt { position: position.max(self.head()), events }),
+                Err(StoreError::Conflict) => continue,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    /// Like [`EventStore::execute`] for a stream whose id was drawn at random just now: it is not read first.
+    ///
+    /// # Errors
+    /// The domain's refusal, or the store's; [`StoreError::Conflict`] if the stream exists after all.
+    pub async fn create<D: Decider>(
+        &self,
+        id: impl Display,
+        command: D::Command,
+        context: &Context,
+    ) -> Result<Receipt<D::Event>, ExecuteError<D::Refusal>> {
+        let mut unit = self.unit(context);
+        let events = unit.create::<D>(&id.to_string(), command).await?;
+        let position = unit.commit().await?;
+        Ok(Receipt { position, events })
+    }
+
+    /// The present state of a stream; the default state if it has no events.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn load<D: Decider>(&self, id: impl Display) -> Result<D, StoreError> {
+        unit::load::<D>(&self.pool, &self.vault, &id.to_string()).await
+    }
+
+    /// The last position that this node committed or heard of.
+    pub fn head(&self) -> i64 {
+        *self.head.borrow()
+    }
+
+    /// Tells of every batch that this node commits.
+    pub fn subscribe(&self) -> watch::Receiver<i64> {
+        self.head.clone()
+    }
+
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Reads the log in order.
+    pub fn feed(&self) -> Feed {
+        Feed::new(self.pool.clone(), self.vault.clone())
+    }
+}

@@ -1,0 +1,47 @@
+//! Waking those who wait for events: this node's by a watch channel, other nodes' by LISTEN/NOTIFY.
+//!
+//! A notification is only a hint. Whoever waits also looks by itself once a second, which covers a lost connection and
+//! a pooler that does not pass notifications on.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{Executor, PgConnection};
+use tokio::sync::watch;
+
+/// The channel that `append_events` notifies once a batch.
+const CHANNEL: &str = "chancery_events";
+const RECONNECT: Duration = Duration::from_secs(1);
+
+/// Counts the wake-ups of all nodes, for ever. A lost connection is made again.
+pub fn listen(options: PgConnectOptions) -> watch::Receiver<u64> {
+    let (sender, receiver) = watch::channel(0);
+    tokio::spawn(async move {
+        while !sender.is_closed() {
+            if let Err(error) = forward(&options, &sender).await {
+                tracing::debug!(%error, "listening for events was interrupted");
+            }
+            // What was missed while nobody listened is found by looking.
+            sender.send_modify(|count| *count += 1);
+            tokio::time::sleep(RECONNECT).await;
+        }
+    });
+    receiver
+}
+
+async fn forward(options: &PgConnectOptions, sender: &watch::Sender<u64>) -> Result<(), sqlx::Error> {
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+    let mut listener = PgListener::connect_with(&pool).await?;
+    listener.listen(CHANNEL).await?;
+    loop {
+        listener.recv().await?;
+        sender.send_modify(|count| *count += 1);
+    }
+}
+
+/// The writer's own connection: it gives up rather than wait for ever on a lock or a statement.
+pub(super) async fn connect_writer(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let mut connection = crate::postgres::connect(options).await?;
+    connection.execute("SET lock_timeout = '5s'; SET statement_timeout = '15s'").await?;
+    Ok(connection)
+}

@@ -1,0 +1,59 @@
+//! Connections to Postgres.
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, Executor, PgConnection, PgPool};
+
+/// Views are named without their schema, so that a rebuild can put a shadow schema first.
+const SEARCH_PATH: &str = "views,public";
+
+/// Connection options with the search path that the views need.
+pub fn with_search_path(options: PgConnectOptions) -> PgConnectOptions {
+    options.options([("search_path", SEARCH_PATH)])
+}
+
+/// A pool for reading. Appends have a connection of their own.
+///
+/// Connections are not pinged before use: that costs a round trip each time; a broken one fails its one request.
+pub fn pool(options: PgConnectOptions, max_connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(std::time::Duration::from_secs(5))
+        .test_before_acquire(false)
+        .connect_lazy_with(with_search_path(options))
+}
+
+/// One connection outside any pool.
+///
+/// # Errors
+/// What the driver says when the server cannot be reached.
+pub async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    PgConnection::connect_with(&with_search_path(options.clone())).await
+}
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// Brings the schema up to date, as its owner. Several nodes may try at once: one does, the others wait.
+///
+/// # Errors
+/// A migration that failed, or one that this release does not know (a newer release has been here).
+pub async fn migrate(connection: &mut PgConnection) -> Result<(), sqlx::migrate::MigrateError> {
+    MIGRATIONS.run_direct(connection).await
+}
+
+/// Gives the application's role what it needs and no more: it may read and extend the log, never change it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn grant(connection: &mut PgConnection, role: &str) -> Result<(), sqlx::Error> {
+    let role = format!("\"{}\"", role.replace('"', "\"\""));
+    for grant in [
+        "USAGE ON SCHEMA public, views",
+        "SELECT, INSERT ON events",
+        "SELECT, INSERT, UPDATE ON subject_keys, vault_check",
+        "SELECT, INSERT, UPDATE, DELETE ON short_lived",
+        "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA views",
+    ] {
+        connection.execute(format!("GRANT {grant} TO {role}").as_str()).await?;
+    }
+    Ok(())
+}

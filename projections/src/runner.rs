@@ -1,0 +1,150 @@
+//! The catch-up runner: moves each projection along the log, by position, in its own transaction.
+//!
+//! The checkpoint row is locked with `SKIP LOCKED` and moves in the same transaction as the view's rows: the lock is the
+//! lease between nodes, the checkpoint the fence, so each event takes effect exactly once, wherever a node dies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chancery_adapters::event_store::{Feed, FeedError, Projection, ProjectionError};
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::sync::watch;
+
+/// Events taken in one transaction.
+const BATCH: i64 = 500;
+/// How often a projection looks without being woken.
+const SWEEP: Duration = Duration::from_secs(1);
+/// How long a projection that failed waits before it tries again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// One projection on its way along the log.
+pub struct Runner {
+    pool: PgPool,
+    feed: Feed,
+    projection: Arc<dyn Projection>,
+    position: watch::Sender<i64>,
+}
+
+/// What one step along the log came to.
+enum Step {
+    /// Another node holds the checkpoint.
+    Elsewhere,
+    /// Everything has been taken.
+    Idle,
+    Advanced,
+}
+
+/// Why a projection stands still.
+#[derive(Debug, thiserror::Error)]
+enum Stopped {
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    #[error(transparent)]
+    Projection(#[from] ProjectionError),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl Runner {
+    pub fn new(pool: PgPool, feed: Feed, projection: Arc<dyn Projection>) -> Self {
+        Self { pool, feed, projection, position: watch::Sender::new(0) }
+    }
+
+    /// How far this node has seen the projection come.
+    pub fn position(&self) -> watch::Receiver<i64> {
+        self.position.subscribe()
+    }
+
+    /// Runs until the process ends. A poison event stops this projection alone: the failure is kept beside the
+    /// checkpoint for health and metrics, and nothing is skipped.
+    pub async fn run(self, mut local: watch::Receiver<i64>, mut remote: watch::Receiver<u64>) {
+        let mut failing = false;
+        loop {
+            let pause = match self.step().await {
+                Ok(Step::Advanced) => {
+                    failing = false;
+                    continue;
+                }
+                Ok(Step::Idle | Step::Elsewhere) => SWEEP,
+                Err(error) => {
+                    if !failing {
+                        tracing::error!(projection = self.projection.name(), %error, "a projection stopped");
+                    }
+                    failing = true;
+                    self.note_failure(&error).await;
+                    RETRY
+                }
+            };
+            tokio::select! {
+                Ok(()) = local.changed() => {}
+                Ok(()) = remote.changed() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn step(&self) -> Result<Step, Stopped> {
+        let mut connection = self.pool.acquire().await?;
+        let mut transaction = connection.begin().await?;
+        let Some(position) = lock_checkpoint(&mut transaction, self.projection.name()).await? else {
+            drop(transaction);
+            self.look().await?;
+            return Ok(Step::Elsewhere);
+        };
+        let events = self.feed.read_on(&mut *transaction, position, BATCH).await?;
+        let Some(last) = events.last() else {
+            self.position.send_replace(position);
+            return Ok(Step::Idle);
+        };
+        self.projection.apply(&mut transaction, &events).await?;
+        sqlx::query("UPDATE checkpoints SET position = $2, failure = NULL WHERE projection = $1")
+            .bind(self.projection.name())
+            .bind(last.position)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        self.position.send_replace(last.position);
+        Ok(Step::Advanced)
+    }
+
+    /// Another node moves the projection: those who wait here still want to know how far it is.
+    async fn look(&self) -> Result<(), sqlx::Error> {
+        let position = sqlx::query_scalar("SELECT position FROM checkpoints WHERE projection = $1")
+            .bind(self.projection.name())
+            .fetch_one(&self.pool)
+            .await?;
+        self.position.send_replace(position);
+        Ok(())
+    }
+
+    async fn note_failure(&self, error: &Stopped) {
+        let noted = sqlx::query("UPDATE checkpoints SET failure = $2 WHERE projection = $1")
+            .bind(self.projection.name())
+            .bind(error.to_string())
+            .execute(&self.pool)
+            .await;
+        if let Err(error) = noted {
+            tracing::debug!(%error, "the failure of a projection could not be noted");
+        }
+    }
+}
+
+/// Waits until a projection has taken an event, so that a page shows what its own request did. Gives up after `patience`
+/// and answers whether it got there.
+pub async fn reached(mut positions: watch::Receiver<i64>, position: i64, patience: Duration) -> bool {
+    let arrived = positions.wait_for(|at| *at >= position);
+    matches!(tokio::time::timeout(patience, arrived).await, Ok(Ok(_)))
+}
+
+/// Makes the checkpoint on the first run.
+async fn lock_checkpoint(connection: &mut PgConnection, name: &str) -> Result<Option<i64>, sqlx::Error> {
+    let lock = "SELECT position FROM checkpoints WHERE projection = $1 FOR UPDATE SKIP LOCKED";
+    if let Some(position) = sqlx::query_scalar(lock).bind(name).fetch_optional(&mut *connection).await? {
+        return Ok(Some(position));
+    }
+    sqlx::query("INSERT INTO checkpoints (projection) VALUES ($1) ON CONFLICT DO NOTHING")
+        .bind(name)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query_scalar(lock).bind(name).fetch_optional(connection).await
+}
