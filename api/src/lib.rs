@@ -1,1 +1,3 @@
-//! api
+//! The server: protocols, pages and administration over HTTP.
+
+pub mod config;

@@ -1,0 +1,128 @@
+//! Configuration from environment variables: one declared table, from which the documentation is generated.
+//!
+//! Every secret can also come from a file named by `<NAME>_FILE`. A setting that is unknown or weak stops the start and
+//! names the remedy; a variable of Pocket ID that has no meaning here is only mentioned.
+
+mod settings;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use chancery_domain::secret::Secret;
+use ipnet::IpNet;
+use url::Url;
+
+pub use settings::{SETTINGS, Setting, settings_table};
+use values::Values;
+
+/// All that can be set, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The issuer, the WebAuthn origin and the base of every link; no path, no trailing slash.
+    pub app_url: Url,
+    pub app_name: String,
+    pub encryption_key: Option<Secret<Vec<u8>>>,
+    pub database: Database,
+    pub listen: SocketAddr,
+    pub trust_proxy: TrustProxy,
+    pub geolite_db_path: Option<PathBuf>,
+    pub local_ranges: Vec<IpNet>,
+    pub static_api_key: Option<Secret<String>>,
+    /// Seconds without use after which a browser session is over.
+    pub session_idle_seconds: i64,
+    /// Seconds after which a browser session is over, however much it is used.
+    pub session_lifetime_seconds: i64,
+    /// Seconds that an authorization code lives.
+    pub code_seconds: i64,
+    pub allow_insecure_callback_urls: bool,
+    pub log_level: String,
+    pub log_json: bool,
+    /// What the operator should know, though it does not stop the start.
+    pub warnings: Vec<String>,
+}
+
+/// Where the events live.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// A private Postgres in the data folder.
+    Embedded { data_dir: PathBuf, bin_dir: Option<PathBuf> },
+    /// A server of the operator's; `owner` migrates, if it is another role.
+    Server { url: Secret<String>, owner: Option<Secret<String>> },
+}
+
+/// Whose word about the client's address counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TrustProxy {
+    Nobody,
+    Everybody,
+    These(Vec<IpNet>),
+}
+
+impl TrustProxy {
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Everybody => true,
+            Self::These(ranges) => ranges.iter().any(|range| range.contains(&address.to_canonical())),
+        }
+    }
+}
+
+/// Everything that is wrong with the configuration, one line each.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// All problems at once, each with the setting's name and what to do.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::read(std::env::vars().collect())
+    }
+
+    /// Reads from the given variables.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn read(variables: BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let mut values = Values::new(variables);
+        let app_url = values.app_url();
+        let database = values.database();
+        if matches!(database, Database::Server { .. }) {
+            values.require("ENCRYPTION_KEY", "make one with `openssl rand -base64 32` and keep it safe");
+        }
+        let idle_minutes = values.integer("SESSION_DURATION", 1..=43_200);
+        let lifetime_minutes = values.integer("SESSION_LIFETIME", 1..=525_600);
+        let config = Self {
+            app_url,
+            app_name: values.text("APP_NAME", 1..=30),
+            encryption_key: values.encryption_key(),
+            database,
+            listen: SocketAddr::new(values.address("HOST"), values.port("PORT")),
+            trust_proxy: values.trust_proxy(),
+            geolite_db_path: values.optional("GEOLITE_DB_PATH").map(PathBuf::from),
+            local_ranges: values.ranges("LOCAL_IPV6_RANGES"),
+            static_api_key: values.static_api_key(),
+            session_idle_seconds: idle_minutes * 60,
+            session_lifetime_seconds: lifetime_minutes.max(idle_minutes) * 60,
+            code_seconds: values.integer("AUTHORIZATION_CODE_LIFETIME", 1..=60),
+            allow_insecure_callback_urls: values.flag("ALLOW_INSECURE_CALLBACK_URLS"),
+            log_level: values.text("LOG_LEVEL", 1..=200),
+            log_json: values.flag("LOG_JSON"),
+            warnings: Vec::new(),
+        };
+        let warnings = values.finish()?;
+        Ok(Self { warnings, ..config })
+    }
+
+    /// The issuer identifier, byte for byte as in every token (OpenID Connect Discovery §3).
+    pub fn issuer(&self) -> String {
+        self.app_url.as_str().trim_end_matches('/').to_owned()
+    }
+}

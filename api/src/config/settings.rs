@@ -1,0 +1,123 @@
+//! The table of settings.
+
+use std::fmt::Write as _;
+
+/// One environment variable.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    /// May also come from the file named by `<name>_FILE`.
+    pub secret: bool,
+    pub default: &'static str,
+    pub meaning: &'static str,
+}
+
+const fn setting(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, secret: false, default, meaning }
+}
+
+const fn secret(name: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, secret: true, default: "", meaning }
+}
+
+/// Every setting, in the order in which people need them. Names that Pocket ID has too mean the same.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "APP_URL",
+        "http://localhost:1411",
+        "Where people reach Chancery: scheme, host and port, no path. It is the issuer of every token and the place \
+         passkeys belong to; changing the host later orphans them. `https` everywhere but on localhost.",
+    ),
+    setting("APP_NAME", "Chancery", "The name people see, 1 to 30 characters."),
+    secret(
+        "ENCRYPTION_KEY",
+        "At least 16 bytes; seals personal data and signing keys. Required with a database of your own; with the \
+         embedded one, a key is made in the data folder on the first start. Back it up: without it nothing opens.",
+    ),
+    secret("DATABASE_URL", "A Postgres of your own, `postgres://user:password@host/database`. Unset: an embedded one."),
+    secret("DB_CONNECTION_STRING", "The same as `DATABASE_URL`."),
+    secret(
+        "DATABASE_OWNER_URL",
+        "The role that owns the schema and migrates it, if `DATABASE_URL` names one with fewer rights.",
+    ),
+    setting("DATA_DIR", "data", "The folder of the embedded Postgres and its key."),
+    setting("POSTGRES_BIN_DIR", "", "Where `postgres` and `initdb` are, if they are not found by themselves."),
+    setting("HOST", "0.0.0.0", "The address to listen on."),
+    setting("PORT", "1411", "The port to listen on."),
+    setting(
+        "TRUST_PROXY",
+        "false",
+        "Whose `X-Forwarded-For` counts: addresses and CIDR ranges, comma-separated, or `true` for everybody's.",
+    ),
+    setting("GEOLITE_DB_PATH", "", "A MaxMind City database; it is read again when the file changes."),
+    setting("LOCAL_IPV6_RANGES", "", "Further ranges to be shown as internal, comma-separated."),
+    secret("STATIC_API_KEY", "At least 16 characters; an API key with an administrator's rights, for automation."),
+    setting("SESSION_DURATION", "1440", "Minutes without use after which a sign-in ends, 1 to 43200."),
+    setting("SESSION_LIFETIME", "43200", "Minutes after which a sign-in ends, however much it is used."),
+    setting("AUTHORIZATION_CODE_LIFETIME", "60", "Seconds that an authorization code lives, 1 to 60."),
+    setting(
+        "ALLOW_INSECURE_CALLBACK_URLS",
+        "false",
+        "Whether apps may register plain-http callbacks on hosts other than loopback.",
+    ),
+    setting("LOG_LEVEL", "info", "`error`, `warn`, `info`, `debug`, `trace`, or a filter by module."),
+    setting("LOG_JSON", "false", "Whether log lines are JSON."),
+];
+
+/// Variables that Pocket ID reads and Chancery does not.
+pub(super) const POCKET_ID_ONLY: &[&str] = &[
+    "INTERNAL_APP_URL",
+    "TRUSTED_PLATFORM",
+    "PROXY_PROTOCOL",
+    "UNIX_SOCKET",
+    "UNIX_SOCKET_MODE",
+    "SYSTEMD_SOCKET",
+    "TLS_CERT",
+    "TLS_KEY",
+    "TLS_CERT_FILE",
+    "TLS_KEY_FILE",
+    "MAXMIND_LICENSE_KEY",
+    "MAXMIND_LICENSE_KEY_FILE",
+    "GEOLITE_DB_URL",
+    "AUDIT_LOG_RETENTION_DAYS",
+    "DISABLE_RATE_LIMITING",
+    "UI_CONFIG_DISABLED",
+    "ANALYTICS_DISABLED",
+    "VERSION_CHECK_DISABLED",
+    "ALLOW_USER_SIGNUPS",
+    "ALLOW_OWN_ACCOUNT_EDIT",
+    "EMAILS_VERIFIED",
+    "DISABLE_ANIMATIONS",
+    "ACCENT_COLOR",
+    "SMTP_HOST",
+    "SMTP_PORT",
+    "SMTP_FROM",
+    "SMTP_USER",
+    "SMTP_PASSWORD",
+    "SMTP_PASSWORD_FILE",
+    "SMTP_TLS",
+    "SMTP_SKIP_CERT_VERIFY",
+    "LDAP_ENABLED",
+    "LDAP_URL",
+    "LDAP_BIND_DN",
+    "LDAP_BIND_PASSWORD",
+    "LDAP_BIND_PASSWORD_FILE",
+    "LDAP_BASE",
+    "KEYS_PATH",
+    "KEYS_STORAGE",
+    "UPLOAD_PATH",
+    "FILE_BACKEND",
+    "DB_PROVIDER",
+];
+
+/// The table as Markdown, for the documentation.
+pub fn settings_table() -> String {
+    let mut table = String::from("| Setting | Default | Meaning |\n|---|---|---|\n");
+    for Setting { name, secret, default, meaning } in SETTINGS {
+        let file = if *secret { format!("<br>`{name}_FILE`") } else { String::new() };
+        let default = if default.is_empty() { "–".to_owned() } else { format!("`{default}`") };
+        // Writing to a String cannot fail.
+        _ = writeln!(table, "| `{name}`{file} | {default} | {meaning} |");
+    }
+    table
+}
