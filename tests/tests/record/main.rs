@@ -1,0 +1,4 @@
+//! The record: what the event store, the vault and the views promise, on a real Postgres.
+
+mod log;
+mod support;

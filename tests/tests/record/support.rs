@@ -1,0 +1,71 @@
+//! A fresh log, and a session's commands to fill it with.
+
+use std::sync::Arc;
+
+use chancery_adapters::event_store::{EventStore, Projection};
+use chancery_adapters::postgres;
+use chancery_adapters::vault::Vault;
+use chancery_domain::actor::Actor;
+use chancery_domain::context::Context;
+use chancery_domain::digest::Digest;
+use chancery_domain::ids::{PasskeyId, UserId};
+use chancery_domain::secret::Secret;
+use chancery_domain::session::{PasskeyProof, SessionCommand};
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+use time::macros::datetime;
+use uuid::Uuid;
+
+pub struct Log {
+    pub options: PgConnectOptions,
+    pub pool: PgPool,
+}
+
+impl Log {
+    pub async fn new() -> Self {
+        let url = std::env::var("SCRATCH").unwrap();
+        let name = format!("t{}", Uuid::new_v4().simple());
+        let base: PgConnectOptions = url.parse().unwrap();
+        let admin = PgPool::connect_with(base.clone()).await.unwrap();
+        sqlx::query(&format!("CREATE DATABASE {name}")).execute(&admin).await.unwrap();
+        let options = base.database(&name);
+        postgres::migrate(&mut postgres::connect(&options).await.unwrap()).await.unwrap();
+        let pool = postgres::pool(options.clone(), 8);
+        Self { options, pool }
+    }
+
+    pub fn vault(&self) -> Vault {
+        Vault::new(self.pool.clone(), &Secret::new(b"an encryption key for tests".to_vec())).unwrap()
+    }
+
+    /// One node of Chancery on this log.
+    pub fn node(&self) -> EventStore {
+        self.node_with(Vec::new())
+    }
+
+    pub fn node_with(&self, projections: Vec<Arc<dyn Projection>>) -> EventStore {
+        EventStore::start(self.pool.clone(), self.options.clone(), self.vault(), projections)
+    }
+}
+
+pub fn context() -> Context {
+    Context::internal(Actor::System, Uuid::new_v4())
+}
+
+pub fn start_session() -> SessionCommand {
+    SessionCommand::Start {
+        user_id: UserId(Uuid::new_v4()),
+        secret: Digest::of("secret"),
+        proof: PasskeyProof {
+            passkey_id: PasskeyId(Uuid::new_v4()),
+            counter: 0,
+            backed_up: true,
+            attachment: None,
+            acr: "phr".into(),
+            amr: vec!["pop".into()],
+        },
+        now: datetime!(2026-11-23 12:00 UTC),
+        idle_seconds: 3600,
+        lifetime_seconds: 86_400,
+    }
+}
