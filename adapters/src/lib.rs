@@ -2,4 +2,5 @@
 
 pub mod event_store;
 pub mod postgres;
+pub mod short_lived;
 pub mod vault;

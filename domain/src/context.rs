@@ -54,6 +54,16 @@ pub enum Place {
     },
 }
 
+impl Place {
+    /// ISO 3166-1 alpha-2, where it is known.
+    pub fn country(&self) -> Option<String> {
+        match self {
+            Self::Found { country, .. } => country.clone(),
+            Self::Internal { .. } | Self::Unknown => None,
+        }
+    }
+}
+
 impl Context {
     /// A context without a request: a schedule, a reaction, the command line.
     pub fn internal(actor: Actor, correlation_id: Uuid) -> Self {

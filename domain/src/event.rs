@@ -6,9 +6,15 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::api_key::ApiKeyEvent;
 use crate::claim::ClaimChange;
 use crate::context::Context;
+use crate::enrollment::EnrollmentEvent;
+use crate::group::GroupEvent;
 use crate::session::SessionEvent;
+use crate::sign_in_attempt::SignInAttemptEvent;
+use crate::signing_key::SigningKeyEvent;
+use crate::user::UserEvent;
 
 /// What every aggregate's event type offers to the log.
 pub trait StoredEvent: DomainEvent {
@@ -88,7 +94,13 @@ macro_rules! events {
 }
 
 events! {
+    ApiKey(ApiKeyEvent),
+    Enrollment(EnrollmentEvent),
+    Group(GroupEvent),
     Session(SessionEvent),
+    SignInAttempt(SignInAttemptEvent),
+    SigningKey(SigningKeyEvent),
+    User(UserEvent),
 }
 
 fn read<E: DeserializeOwned>(payload: &Value) -> Result<E, UnreadableEvent> {

@@ -7,14 +7,24 @@
 pub mod actor;
 pub mod claim;
 pub mod context;
+pub mod custom_claim;
 pub mod decider;
 pub mod digest;
 pub mod event;
 pub mod ids;
 pub mod personal;
+pub mod policy;
+pub mod ports;
 pub mod secret;
+pub mod signing_algorithm;
 
+pub mod api_key;
+pub mod enrollment;
+pub mod group;
 pub mod session;
+pub mod sign_in_attempt;
+pub mod signing_key;
+pub mod user;
 
 pub use decider::{Decider, Root};
 pub use event::{Event, Recorded, StoredEvent};

@@ -90,9 +90,12 @@ async fn ev01_the_log_cannot_be_changed_even_by_its_owner() {
     let log = Log::new().await;
     log.node().create::<Session>(Uuid::new_v4(), start_session(), &context()).await.unwrap();
 
-    for change in
-        ["UPDATE events SET event_type = 'x'", "DELETE FROM events", "TRUNCATE events", "UPDATE events SET position = 9"]
-    {
+    for change in [
+        "UPDATE events SET event_type = 'x'",
+        "DELETE FROM events",
+        "TRUNCATE events",
+        "UPDATE events SET position = 9",
+    ] {
         let error = sqlx::query(change).execute(&log.pool).await.unwrap_err();
         assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("42501"), "{change}");
     }

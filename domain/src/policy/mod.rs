@@ -1,0 +1,3 @@
+//! Decisions across aggregates, on facts gathered by the caller.
+
+pub mod admin;

@@ -1,0 +1,281 @@
+//! A person: profile, passkeys, groups, claims, rights, and their end.
+//!
+//! One stream for each person. What happens often, signing in and being granted tokens, is on streams of its own.
+
+mod command;
+mod event;
+mod passkeys;
+mod profile;
+mod refusal;
+#[cfg(test)]
+mod tests;
+
+pub use command::UserCommand;
+pub use event::{EnrolledVia, RegisteredVia, RemovedBy, UserEvent};
+pub use passkeys::{Held, Passkey};
+pub use profile::{FieldError, Profile, ProfileInput};
+pub use refusal::UserRefusal;
+use serde::{Deserialize, Serialize};
+
+use crate::custom_claim::{CustomClaim, check_claims};
+use crate::decider::Decider;
+use crate::event::StoredEvent;
+use crate::ids::{GroupId, PasskeyId};
+use crate::personal::{Change, Personal, Subject};
+
+const MAX_PASSKEYS: usize = 50;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum User {
+    #[default]
+    NotRegistered,
+    Registered(Box<Account>),
+    Erased,
+}
+
+/// A registered person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    pub subject: Subject,
+    /// Absent only while a log whose person was erased is read up to before the erasure.
+    pub profile: Option<Profile>,
+    pub email_verified: bool,
+    pub is_admin: bool,
+    pub disabled: bool,
+    pub passkeys: Vec<Held>,
+    pub groups: Vec<GroupId>,
+    pub claims: Vec<CustomClaim>,
+}
+
+type Decision = Result<Vec<UserEvent>, UserRefusal>;
+
+impl Decider for User {
+    const TYPE: &'static str = UserEvent::AGGREGATE;
+    type Command = UserCommand;
+    type Event = UserEvent;
+    type Refusal = UserRefusal;
+
+    fn decide(&self, command: UserCommand) -> Decision {
+        match (self, command) {
+            (Self::NotRegistered, UserCommand::Register { user_id, profile, email_verified, is_admin, via }) => {
+                let email_verified = email_verified && profile.email.is_some();
+                let profile = Personal::of(user_id, profile);
+                Ok(vec![UserEvent::Registered { profile, email_verified, is_admin, via }])
+            }
+            (_, UserCommand::Register { .. }) => Err(UserRefusal::AlreadyRegistered),
+            (Self::Registered(account), command) => account.decide(command),
+            // Whoever is erased was never here.
+            (Self::NotRegistered | Self::Erased, _) => Err(UserRefusal::NotRegistered),
+        }
+    }
+
+    fn evolve(&mut self, event: UserEvent) {
+        match (self, event) {
+            (state, UserEvent::Registered { profile, email_verified, is_admin, .. }) => {
+                let subject = match &profile {
+                    Personal::Known { subject, .. } | Personal::Erased { subject } => subject.clone(),
+                };
+                *state = Self::Registered(Box::new(Account {
+                    subject,
+                    profile: profile.into_known(),
+                    email_verified,
+                    is_admin,
+                    disabled: false,
+                    passkeys: Vec::new(),
+                    groups: Vec::new(),
+                    claims: Vec::new(),
+                }));
+            }
+            (state, UserEvent::Erased) => *state = Self::Erased,
+            (Self::Registered(account), event) => account.evolve(event),
+            (Self::NotRegistered | Self::Erased, _) => {}
+        }
+    }
+}
+
+impl Account {
+    fn decide(&self, command: UserCommand) -> Decision {
+        match command {
+            UserCommand::Register { .. } => Err(UserRefusal::AlreadyRegistered),
+            UserCommand::ChangeProfile { profile, email_verified } => Ok(self.change_profile(profile, email_verified)),
+            UserCommand::VerifyEmail { email } => self.verify_email(&email),
+            UserCommand::EnrollPasskey { passkey, name, via } => self.enroll(passkey, &name, via),
+            UserCommand::RenamePasskey { passkey_id, name } => self.rename(passkey_id, &name),
+            UserCommand::RemovePasskey { passkey_id, by } => self.remove(passkey_id, by),
+            UserCommand::ReplacePasskeys { keep } => {
+                let others = self.passkeys.iter().map(|held| held.passkey_id).filter(|id| *id != keep);
+                let removed = |passkey_id| UserEvent::PasskeyRemoved { passkey_id, by: RemovedBy::Recovery };
+                Ok(others.map(removed).collect())
+            }
+            UserCommand::SuspendPasskey { passkey_id, stored, presented } => {
+                let held = self.passkey(passkey_id)?;
+                let suspended = UserEvent::PasskeySuspended { passkey_id, stored, presented };
+                Ok(once(!held.suspended, suspended))
+            }
+            UserCommand::RestorePasskey { passkey_id, counter } => {
+                let held = self.passkey(passkey_id)?;
+                Ok(once(held.suspended, UserEvent::PasskeyRestored { passkey_id, counter }))
+            }
+            UserCommand::DeclineSecondPasskey { now } => Ok(vec![UserEvent::SecondPasskeyDeclined { at: now }]),
+            UserCommand::JoinGroup { group_id } => {
+                Ok(once(!self.groups.contains(&group_id), UserEvent::GroupJoined { group_id }))
+            }
+            UserCommand::LeaveGroup { group_id } => {
+                Ok(once(self.groups.contains(&group_id), UserEvent::GroupLeft { group_id }))
+            }
+            UserCommand::SetGroups { groups } => Ok(self.set_groups(&groups)),
+            UserCommand::SetClaims { claims } => {
+                check_claims(&claims)?;
+                let changed = claims != self.claims;
+                let change = Change { before: self.claims.clone(), after: claims };
+                Ok(once(changed, UserEvent::ClaimsSet { claims: self.personal(change) }))
+            }
+            UserCommand::Disable { other_admins } => {
+                self.keep_an_admin(other_admins)?;
+                Ok(once(!self.disabled, UserEvent::Disabled))
+            }
+            UserCommand::Enable => Ok(once(self.disabled, UserEvent::Enabled)),
+            UserCommand::GrantAdmin => Ok(once(!self.is_admin, UserEvent::AdminGranted)),
+            UserCommand::RevokeAdmin { other_admins } => {
+                self.keep_an_admin(other_admins)?;
+                Ok(once(self.is_admin, UserEvent::AdminRevoked))
+            }
+            UserCommand::SignOutEverywhere { except } => Ok(vec![UserEvent::SignedOutEverywhere { except }]),
+            UserCommand::Erase { other_admins } => {
+                self.keep_an_admin(other_admins)?;
+                Ok(vec![UserEvent::Erased])
+            }
+        }
+    }
+
+    fn personal<T>(&self, value: T) -> Personal<T> {
+        Personal::about(self.subject.clone(), value)
+    }
+
+    fn passkey(&self, id: PasskeyId) -> Result<&Held, UserRefusal> {
+        self.passkeys.iter().find(|held| held.passkey_id == id).ok_or(UserRefusal::NoSuchPasskey)
+    }
+
+    /// Somebody who administers must always remain (attacks AD-05).
+    fn keep_an_admin(&self, other_admins: bool) -> Result<(), UserRefusal> {
+        if self.is_admin && !self.disabled && !other_admins {
+            return Err(UserRefusal::LastAdmin);
+        }
+        Ok(())
+    }
+
+    fn change_profile(&self, profile: Profile, email_verified: bool) -> Vec<UserEvent> {
+        let email_verified = email_verified && profile.email.is_some();
+        let Some(before) = self.profile.clone() else { return Vec::new() };
+        if before == profile && self.email_verified == email_verified {
+            return Vec::new();
+        }
+        let change = self.personal(Change { before, after: profile });
+        vec![UserEvent::ProfileChanged { change, email_verified }]
+    }
+
+    /// A proof counts for the address that it was sent to (attacks AD-08).
+    fn verify_email(&self, email: &str) -> Decision {
+        if self.profile.as_ref().and_then(|profile| profile.email.as_deref()) != Some(email) {
+            return Err(UserRefusal::AddressChanged);
+        }
+        Ok(once(!self.email_verified, UserEvent::EmailVerified))
+    }
+
+    fn enroll(&self, passkey: Passkey, name: &str, via: EnrolledVia) -> Decision {
+        if self.disabled {
+            return Err(UserRefusal::Disabled);
+        }
+        if self.passkeys.len() >= MAX_PASSKEYS {
+            return Err(UserRefusal::TooManyPasskeys);
+        }
+        if self.passkeys.iter().any(|held| held.credential_id == passkey.credential_id) {
+            return Err(UserRefusal::PasskeyAlreadyEnrolled);
+        }
+        let name = self.personal(passkey_name(name)?);
+        Ok(vec![UserEvent::PasskeyEnrolled { passkey, name, via }])
+    }
+
+    fn rename(&self, passkey_id: PasskeyId, name: &str) -> Decision {
+        let after = passkey_name(name)?;
+        let before = self.passkey(passkey_id)?.name.clone().unwrap_or_default();
+        let changed = before != after;
+        let name = self.personal(Change { before, after });
+        Ok(once(changed, UserEvent::PasskeyRenamed { passkey_id, name }))
+    }
+
+    fn remove(&self, passkey_id: PasskeyId, by: RemovedBy) -> Decision {
+        self.passkey(passkey_id)?;
+        let others_work = self.passkeys.iter().any(|held| held.passkey_id != passkey_id && !held.suspended);
+        if by == RemovedBy::Owner && !others_work {
+            return Err(UserRefusal::LastPasskey);
+        }
+        Ok(vec![UserEvent::PasskeyRemoved { passkey_id, by }])
+    }
+
+    fn set_groups(&self, groups: &[GroupId]) -> Vec<UserEvent> {
+        let mut joined: Vec<GroupId> = groups.iter().filter(|id| !self.groups.contains(id)).copied().collect();
+        joined.sort_unstable();
+        joined.dedup();
+        let left = self.groups.iter().filter(|id| !groups.contains(id));
+        let left = left.map(|group_id| UserEvent::GroupLeft { group_id: *group_id });
+        left.chain(joined.into_iter().map(|group_id| UserEvent::GroupJoined { group_id })).collect()
+    }
+
+    fn evolve(&mut self, event: UserEvent) {
+        match event {
+            UserEvent::Registered { .. } | UserEvent::Erased => {}
+            UserEvent::ProfileChanged { change, email_verified } => {
+                self.profile = change.into_known().map(|change| change.after);
+                self.email_verified = email_verified;
+            }
+            UserEvent::EmailVerified => self.email_verified = true,
+            UserEvent::PasskeyEnrolled { passkey, name, .. } => self.passkeys.push(Held {
+                passkey_id: passkey.passkey_id,
+                credential_id: passkey.credential_id,
+                name: name.into_known(),
+                suspended: false,
+            }),
+            UserEvent::PasskeyRenamed { passkey_id, name } => {
+                let name = name.into_known().map(|name| name.after);
+                self.with_passkey(passkey_id, |held| held.name = name);
+            }
+            UserEvent::PasskeySuspended { passkey_id, .. } => {
+                self.with_passkey(passkey_id, |held| held.suspended = true);
+            }
+            UserEvent::PasskeyRestored { passkey_id, .. } => {
+                self.with_passkey(passkey_id, |held| held.suspended = false);
+            }
+            UserEvent::PasskeyRemoved { passkey_id, .. } => self.passkeys.retain(|held| held.passkey_id != passkey_id),
+            UserEvent::SecondPasskeyDeclined { .. } | UserEvent::SignedOutEverywhere { .. } => {}
+            UserEvent::GroupJoined { group_id } => self.groups.push(group_id),
+            UserEvent::GroupLeft { group_id } => self.groups.retain(|id| *id != group_id),
+            UserEvent::ClaimsSet { claims } => {
+                self.claims = claims.into_known().map(|change| change.after).unwrap_or_default();
+            }
+            UserEvent::Disabled => self.disabled = true,
+            UserEvent::Enabled => self.disabled = false,
+            UserEvent::AdminGranted => self.is_admin = true,
+            UserEvent::AdminRevoked => self.is_admin = false,
+        }
+    }
+
+    fn with_passkey(&mut self, id: PasskeyId, change: impl FnOnce(&mut Held)) {
+        if let Some(held) = self.passkeys.iter_mut().find(|held| held.passkey_id == id) {
+            change(held);
+        }
+    }
+}
+
+/// Nothing to record where nothing changes.
+fn once(changed: bool, event: UserEvent) -> Vec<UserEvent> {
+    if changed { vec![event] } else { Vec::new() }
+}
+
+fn passkey_name(name: &str) -> Result<String, UserRefusal> {
+    let name = name.trim();
+    if !(1..=50).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        return Err(UserRefusal::BadPasskeyName);
+    }
+    Ok(name.to_owned())
+}

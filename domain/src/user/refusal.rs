@@ -1,0 +1,28 @@
+use crate::custom_claim::ClaimsRefusal;
+
+/// Why a person's account refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UserRefusal {
+    #[error("there is already such a person")]
+    AlreadyRegistered,
+    #[error("there is no such person")]
+    NotRegistered,
+    #[error("the account is disabled")]
+    Disabled,
+    #[error("there is no such passkey")]
+    NoSuchPasskey,
+    #[error("this passkey is enrolled already")]
+    PasskeyAlreadyEnrolled,
+    #[error("a name for a passkey has 1 to 50 characters")]
+    BadPasskeyName,
+    #[error("the last passkey that works cannot be removed; add another one first")]
+    LastPasskey,
+    #[error("a person can have 50 passkeys at most")]
+    TooManyPasskeys,
+    #[error("somebody must remain to administer; make another administrator first")]
+    LastAdmin,
+    #[error("the address has changed since")]
+    AddressChanged,
+    #[error(transparent)]
+    Claims(#[from] ClaimsRefusal),
+}

@@ -1,0 +1,290 @@
+//! Browser sessions: whether a cookie still counts, and the list of devices.
+
+use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_domain::context::{Origin, Place};
+use chancery_domain::ids::{PasskeyId, SessionId, UserId};
+use chancery_domain::session::{PasskeyProof, SessionEvent};
+use chancery_domain::user::UserEvent;
+use chancery_domain::{Event, Recorded};
+use sqlx::{FromRow, PgConnection, PgExecutor};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// The view `sessions`.
+///
+/// One event on a person ends all their sessions here: disabled, erased, signed out everywhere, the passkey removed.
+/// Enabling the person again revives none of them.
+pub struct Sessions;
+
+impl Projection for Sessions {
+    fn name(&self) -> &'static str {
+        "sessions"
+    }
+
+    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+        Box::pin(async move {
+            let mut started = Vec::new();
+            for recorded in events {
+                if let Event::Session(SessionEvent::Started { .. }) = &recorded.event {
+                    started.push(recorded);
+                    continue;
+                }
+                // Keep the order of events where one may rest on another.
+                insert(connection, &std::mem::take(&mut started)).await?;
+                match &recorded.event {
+                    Event::Session(event) => change(connection, recorded, event).await?,
+                    Event::User(event) => react(connection, recorded, event).await?,
+                    _ => {}
+                }
+            }
+            insert(connection, &started).await
+        })
+    }
+}
+
+/// Sign-ins of a batch in one statement.
+async fn insert(connection: &mut PgConnection, started: &[&Recorded]) -> Result<(), ProjectionError> {
+    if started.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Columns::default();
+    for recorded in started {
+        rows.push(recorded)?;
+    }
+    sqlx::query(
+        "INSERT INTO sessions (session_id, user_id, secret, passkey_id, acr, amr, started_at, authenticated_at, used_at,
+                               idle_seconds, expires_at, address, user_agent, country, city)
+         SELECT id, user_id, secret, passkey_id, acr, string_to_array(amr, ' '), at, at, at, idle, expires,
+                address, agent, country, city
+         FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[],
+                     $8::bigint[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[])
+              AS n(id, user_id, secret, passkey_id, acr, amr, at, idle, expires, address, agent, country, city)",
+    )
+    .bind(rows.id)
+    .bind(rows.user)
+    .bind(rows.secret)
+    .bind(rows.passkey)
+    .bind(rows.acr)
+    .bind(rows.amr)
+    .bind(rows.at)
+    .bind(rows.idle)
+    .bind(rows.expires)
+    .bind(rows.address)
+    .bind(rows.agent)
+    .bind(rows.country)
+    .bind(rows.city)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+#[derive(Default)]
+struct Columns {
+    id: Vec<Uuid>,
+    user: Vec<Uuid>,
+    secret: Vec<Vec<u8>>,
+    passkey: Vec<Uuid>,
+    acr: Vec<String>,
+    amr: Vec<String>,
+    at: Vec<OffsetDateTime>,
+    idle: Vec<i64>,
+    expires: Vec<OffsetDateTime>,
+    address: Vec<Option<String>>,
+    agent: Vec<Option<String>>,
+    country: Vec<Option<String>>,
+    city: Vec<Option<String>>,
+}
+
+impl Columns {
+    fn push(&mut self, recorded: &Recorded) -> Result<(), ProjectionError> {
+        let Event::Session(SessionEvent::Started {
+            user_id,
+            secret,
+            proof,
+            authenticated_at,
+            idle_seconds,
+            expires_at,
+        }) = &recorded.event
+        else {
+            return Ok(());
+        };
+        let origin = Whence::of(recorded);
+        self.id.push(crate::uuid(recorded)?);
+        self.user.push(user_id.0);
+        self.secret.push(secret.as_bytes().to_vec());
+        self.passkey.push(proof.passkey_id.0);
+        self.acr.push(proof.acr.clone());
+        self.amr.push(proof.amr.join(" "));
+        self.at.push(*authenticated_at);
+        self.idle.push(*idle_seconds);
+        self.expires.push(*expires_at);
+        self.address.push(origin.address);
+        self.agent.push(origin.user_agent);
+        self.country.push(origin.country);
+        self.city.push(origin.city);
+        Ok(())
+    }
+}
+
+/// Where an event came from, in columns.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Whence {
+    pub address: Option<String>,
+    pub user_agent: Option<String>,
+    pub country: Option<String>,
+    pub city: Option<String>,
+    pub latitude: Option<f64>,
+    pub longitude: Option<f64>,
+}
+
+impl Whence {
+    pub fn of(recorded: &Recorded) -> Self {
+        let Some(origin) = recorded.context.origin.as_ref().and_then(|origin| origin.known()) else {
+            return Self { country: recorded.context.country.clone(), ..Self::default() };
+        };
+        let Origin { address, user_agent, place } = origin;
+        let whence = Self { address: Some(address.to_string()), user_agent: user_agent.clone(), ..Self::default() };
+        match place {
+            Place::Unknown => whence,
+            Place::Internal { network } => Self { city: Some(network.clone()), ..whence },
+            Place::Found { country, city, latitude, longitude, .. } => Self {
+                country: country.clone(),
+                city: city.clone(),
+                latitude: *latitude,
+                longitude: *longitude,
+                ..whence
+            },
+        }
+    }
+}
+
+async fn change(
+    connection: &mut PgConnection,
+    recorded: &Recorded,
+    event: &SessionEvent,
+) -> Result<(), ProjectionError> {
+    let id = crate::uuid(recorded)?;
+    match event {
+        SessionEvent::Started { .. } => {}
+        SessionEvent::SteppedUp { secret, proof, authenticated_at } => {
+            let PasskeyProof { passkey_id, acr, amr, .. } = proof;
+            sqlx::query(
+                "UPDATE sessions SET secret = $2, passkey_id = $3, acr = $4, amr = $5, authenticated_at = $6, used_at = $6
+                 WHERE session_id = $1",
+            )
+            .bind(id)
+            .bind(secret.as_bytes())
+            .bind(passkey_id.0)
+            .bind(acr)
+            .bind(amr)
+            .bind(authenticated_at)
+            .execute(connection)
+            .await?;
+        }
+        SessionEvent::Extended { used_at } => {
+            sqlx::query("UPDATE sessions SET used_at = $2 WHERE session_id = $1")
+                .bind(id)
+                .bind(used_at)
+                .execute(connection)
+                .await?;
+        }
+        SessionEvent::Ended { why } => {
+            let why = serde_json::to_value(why).ok().and_then(|why| why.as_str().map(str::to_owned));
+            sqlx::query("UPDATE sessions SET ended = $2 WHERE session_id = $1 AND ended IS NULL")
+                .bind(id)
+                .bind(why)
+                .execute(connection)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// A person's own events reach all their sessions.
+async fn react(connection: &mut PgConnection, recorded: &Recorded, event: &UserEvent) -> Result<(), ProjectionError> {
+    let user = crate::uuid(recorded)?;
+    let end = "UPDATE sessions SET ended = $2 WHERE user_id = $1 AND ended IS NULL";
+    let query = match event {
+        UserEvent::Disabled => sqlx::query(end).bind(user).bind("disabled"),
+        UserEvent::SignedOutEverywhere { except } => sqlx::query(
+            "UPDATE sessions SET ended = $2 WHERE user_id = $1 AND ended IS NULL AND session_id IS DISTINCT FROM $3",
+        )
+        .bind(user)
+        .bind("signed_out_everywhere")
+        .bind(except.map(|session| session.0)),
+        UserEvent::PasskeyRemoved { passkey_id, .. } | UserEvent::PasskeySuspended { passkey_id, .. } => {
+            sqlx::query("UPDATE sessions SET ended = $2 WHERE passkey_id = $1 AND ended IS NULL")
+                .bind(passkey_id.0)
+                .bind("passkey_gone")
+        }
+        // Address, device and place are personal.
+        UserEvent::Erased => sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(user),
+        _ => return Ok(()),
+    };
+    query.execute(connection).await?;
+    Ok(())
+}
+
+/// A browser session, as the view has it.
+#[derive(Clone, Debug, FromRow)]
+pub struct SessionRow {
+    pub session_id: Uuid,
+    pub user_id: Uuid,
+    pub secret: Vec<u8>,
+    pub passkey_id: Uuid,
+    pub acr: String,
+    pub amr: Vec<String>,
+    pub started_at: OffsetDateTime,
+    pub authenticated_at: OffsetDateTime,
+    pub used_at: OffsetDateTime,
+    pub idle_seconds: i64,
+    pub expires_at: OffsetDateTime,
+    pub ended: Option<String>,
+    pub address: Option<String>,
+    pub user_agent: Option<String>,
+    pub country: Option<String>,
+    pub city: Option<String>,
+}
+
+impl SessionRow {
+    pub fn id(&self) -> SessionId {
+        SessionId(self.session_id)
+    }
+
+    pub fn user(&self) -> UserId {
+        UserId(self.user_id)
+    }
+
+    pub fn passkey(&self) -> PasskeyId {
+        PasskeyId(self.passkey_id)
+    }
+
+    pub fn live_at(&self, now: OffsetDateTime) -> bool {
+        let idle_until = self.used_at + time::Duration::seconds(self.idle_seconds);
+        self.ended.is_none() && now < self.expires_at && now < idle_until
+    }
+}
+
+/// # Errors
+/// Those of the database, here and below.
+pub async fn find(executor: impl PgExecutor<'_>, id: SessionId) -> Result<Option<SessionRow>, sqlx::Error> {
+    sqlx::query_as("SELECT * FROM sessions WHERE session_id = $1").bind(id.0).fetch_optional(executor).await
+}
+
+/// A person's live sessions, the most recently used first.
+pub async fn live_of(
+    executor: impl PgExecutor<'_>,
+    user: UserId,
+    now: OffsetDateTime,
+) -> Result<Vec<SessionRow>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT * FROM sessions
+         WHERE user_id = $1 AND ended IS NULL AND expires_at > $2
+           AND used_at + make_interval(secs => idle_seconds) > $2
+         ORDER BY used_at DESC, session_id",
+    )
+    .bind(user.0)
+    .bind(now)
+    .fetch_all(executor)
+    .await
+}

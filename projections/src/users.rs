@@ -1,0 +1,283 @@
+//! People: who they are, whether they may sign in, what groups they are in.
+
+use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_domain::custom_claim::CustomClaim;
+use chancery_domain::ids::{GroupId, UserId};
+use chancery_domain::user::{Profile, RegisteredVia, UserEvent};
+use chancery_domain::{Event, Recorded};
+use sqlx::types::Json;
+use sqlx::{FromRow, PgConnection, PgExecutor};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::page::{Page, Paging};
+
+/// The views `users` and `memberships`.
+pub struct Users;
+
+impl Projection for Users {
+    fn name(&self) -> &'static str {
+        "users"
+    }
+
+    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+        Box::pin(async move {
+            for recorded in events {
+                match &recorded.event {
+                    Event::User(event) => apply(connection, recorded, event).await?,
+                    Event::Group(chancery_domain::group::GroupEvent::Deleted) => {
+                        sqlx::query("DELETE FROM memberships WHERE group_id = $1::uuid")
+                            .bind(crate::uuid(recorded)?)
+                            .execute(&mut *connection)
+                            .await?;
+                    }
+                    _ => {}
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+async fn apply(connection: &mut PgConnection, recorded: &Recorded, event: &UserEvent) -> Result<(), ProjectionError> {
+    let id = crate::uuid(recorded)?;
+    let at = recorded.recorded_at;
+    match event {
+        UserEvent::Registered { profile, email_verified, is_admin, via } => {
+            // Erased people are in no view.
+            let Some(profile) = profile.known() else { return Ok(()) };
+            let is_static = *via == RegisteredVia::StaticApiKey;
+            insert(connection, id, profile, *email_verified, *is_admin, is_static, at).await?;
+        }
+        UserEvent::ProfileChanged { change, email_verified } => {
+            let Some(change) = change.known() else { return Ok(()) };
+            update_profile(connection, id, &change.after, *email_verified, at).await?;
+        }
+        UserEvent::EmailVerified => {
+            sqlx::query("UPDATE users SET email_verified = true, updated_at = $2 WHERE user_id = $1")
+                .bind(id)
+                .bind(at)
+                .execute(connection)
+                .await?;
+        }
+        UserEvent::ClaimsSet { claims } => {
+            let Some(claims) = claims.known() else { return Ok(()) };
+            sqlx::query("UPDATE users SET claims = $2, updated_at = $3 WHERE user_id = $1")
+                .bind(id)
+                .bind(Json(&claims.after))
+                .bind(at)
+                .execute(connection)
+                .await?;
+        }
+        UserEvent::GroupJoined { group_id } => {
+            sqlx::query("INSERT INTO memberships (group_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+                .bind(group_id.0)
+                .bind(id)
+                .execute(connection)
+                .await?;
+        }
+        UserEvent::GroupLeft { group_id } => {
+            sqlx::query("DELETE FROM memberships WHERE group_id = $1 AND user_id = $2")
+                .bind(group_id.0)
+                .bind(id)
+                .execute(connection)
+                .await?;
+        }
+        UserEvent::Disabled => flag(connection, "disabled = true", id).await?,
+        UserEvent::Enabled => flag(connection, "disabled = false", id).await?,
+        UserEvent::AdminGranted => flag(connection, "is_admin = true", id).await?,
+        UserEvent::AdminRevoked => flag(connection, "is_admin = false", id).await?,
+        UserEvent::SecondPasskeyDeclined { .. } => {
+            sqlx::query("UPDATE users SET second_passkey_declined_at = $2 WHERE user_id = $1")
+                .bind(id)
+                .bind(at)
+                .execute(connection)
+                .await?;
+        }
+        UserEvent::Erased => {
+            sqlx::query("DELETE FROM memberships WHERE user_id = $1").bind(id).execute(&mut *connection).await?;
+            sqlx::query("DELETE FROM users WHERE user_id = $1").bind(id).execute(connection).await?;
+        }
+        UserEvent::PasskeyEnrolled { .. }
+        | UserEvent::PasskeyRenamed { .. }
+        | UserEvent::PasskeySuspended { .. }
+        | UserEvent::PasskeyRestored { .. }
+        | UserEvent::PasskeyRemoved { .. }
+        | UserEvent::SignedOutEverywhere { .. } => {}
+    }
+    Ok(())
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    id: Uuid,
+    profile: &Profile,
+    email_verified: bool,
+    is_admin: bool,
+    is_static: bool,
+    at: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO users (user_id, username, email, email_verified, first_name, last_name, display_name, locale,
+                            is_admin, disabled, is_static, claims, registered_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, false, $10, '[]', $11, $11)",
+    )
+    .bind(id)
+    .bind(&profile.username)
+    .bind(&profile.email)
+    .bind(email_verified)
+    .bind(&profile.first_name)
+    .bind(&profile.last_name)
+    .bind(&profile.display_name)
+    .bind(&profile.locale)
+    .bind(is_admin)
+    .bind(is_static)
+    .bind(at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn update_profile(
+    connection: &mut PgConnection,
+    id: Uuid,
+    profile: &Profile,
+    email_verified: bool,
+    at: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE users SET username = $2, email = $3, email_verified = $4, first_name = $5, last_name = $6,
+                          display_name = $7, locale = $8, updated_at = $9
+         WHERE user_id = $1",
+    )
+    .bind(id)
+    .bind(&profile.username)
+    .bind(&profile.email)
+    .bind(email_verified)
+    .bind(&profile.first_name)
+    .bind(&profile.last_name)
+    .bind(&profile.display_name)
+    .bind(&profile.locale)
+    .bind(at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn flag(connection: &mut PgConnection, assignment: &str, id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query(&format!("UPDATE users SET {assignment} WHERE user_id = $1")).bind(id).execute(connection).await?;
+    Ok(())
+}
+
+/// A person, as the view has them.
+#[derive(Clone, Debug, FromRow)]
+pub struct User {
+    pub user_id: Uuid,
+    pub username: String,
+    pub email: Option<String>,
+    pub email_verified: bool,
+    pub first_name: String,
+    pub last_name: String,
+    pub display_name: String,
+    pub locale: Option<String>,
+    pub is_admin: bool,
+    pub disabled: bool,
+    pub is_static: bool,
+    pub claims: Json<Vec<CustomClaim>>,
+    pub registered_at: OffsetDateTime,
+    pub updated_at: OffsetDateTime,
+    pub second_passkey_declined_at: Option<OffsetDateTime>,
+}
+
+impl User {
+    pub fn id(&self) -> UserId {
+        UserId(self.user_id)
+    }
+}
+
+/// What a list of people may be asked for.
+#[derive(Clone, Debug, Default)]
+pub struct UserFilter {
+    pub search: Option<String>,
+    pub is_admin: Vec<bool>,
+    pub disabled: Vec<bool>,
+    pub email_verified: Vec<bool>,
+    pub group: Option<GroupId>,
+}
+
+/// # Errors
+/// Those of the database, here and below.
+pub async fn find(executor: impl PgExecutor<'_>, id: UserId) -> Result<Option<User>, sqlx::Error> {
+    sqlx::query_as("SELECT * FROM users WHERE user_id = $1").bind(id.0).fetch_optional(executor).await
+}
+
+/// By username or e-mail address, whatever the case.
+pub async fn find_by_name(executor: impl PgExecutor<'_>, name: &str) -> Result<Option<User>, sqlx::Error> {
+    sqlx::query_as("SELECT * FROM users WHERE lower(username) = lower($1) OR lower(email) = lower($1) LIMIT 1")
+        .bind(name)
+        .fetch_optional(executor)
+        .await
+}
+
+pub async fn list(
+    connection: &mut PgConnection,
+    filter: &UserFilter,
+    paging: &Paging,
+) -> Result<Page<User>, sqlx::Error> {
+    const MATCHES: &str = "($1::text IS NULL OR concat_ws(' ', username, email, first_name, last_name, display_name)
+                                ILIKE '%' || $1 || '%')
+                       AND (cardinality($2::bool[]) = 0 OR is_admin = ANY($2))
+                       AND (cardinality($3::bool[]) = 0 OR disabled = ANY($3))
+                       AND (cardinality($4::bool[]) = 0 OR email_verified = ANY($4))
+                       AND ($5::uuid IS NULL OR EXISTS (SELECT 1 FROM memberships m
+                                                        WHERE m.user_id = users.user_id AND m.group_id = $5))";
+    let group = filter.group.map(|group| group.0);
+    let search = filter.search.as_deref().map(crate::page::like);
+    let total: i64 = sqlx::query_scalar(&format!("SELECT count(*) FROM users WHERE {MATCHES}"))
+        .bind(&search)
+        .bind(&filter.is_admin)
+        .bind(&filter.disabled)
+        .bind(&filter.email_verified)
+        .bind(group)
+        .fetch_one(&mut *connection)
+        .await?;
+    let order = paging.order(
+        &[
+            ("createdAt", "registered_at"),
+            ("username", "username"),
+            ("email", "email"),
+            ("emailVerified", "email_verified"),
+            ("firstName", "first_name"),
+            ("lastName", "last_name"),
+            ("displayName", "display_name"),
+            ("isAdmin", "is_admin"),
+            ("disabled", "disabled"),
+        ],
+        "registered_at, user_id",
+    );
+    let (limit, offset) = paging.window(total);
+    let rows = sqlx::query_as(&format!("SELECT * FROM users WHERE {MATCHES} ORDER BY {order} LIMIT $6 OFFSET $7"))
+        .bind(&search)
+        .bind(&filter.is_admin)
+        .bind(&filter.disabled)
+        .bind(&filter.email_verified)
+        .bind(group)
+        .bind(limit)
+        .bind(offset)
+        .fetch_all(connection)
+        .await?;
+    Ok(paging.page(rows, total))
+}
+
+/// How many enabled administrators there are besides this person, the static API key not counted.
+pub async fn other_admins(executor: impl PgExecutor<'_>, id: UserId) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT count(*) FROM users WHERE is_admin AND NOT disabled AND NOT is_static AND user_id <> $1")
+        .bind(id.0)
+        .fetch_one(executor)
+        .await
+}
+
+/// Whether anybody has ever been set up.
+pub async fn any(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM claims WHERE kind = 'first_admin')").fetch_one(executor).await
+}
