@@ -1,3 +1,4 @@
 //! The server: protocols, pages and administration over HTTP.
 
 pub mod config;
+pub mod user_agent;
