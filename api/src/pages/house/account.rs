@@ -1,0 +1,21 @@
+//! `/account`: who you are to the apps you use, and the form that changes it.
+
+use askama::Template;
+
+use super::frame::Frame;
+use super::profile_form::ProfileForm;
+
+#[derive(Clone, Debug, Template)]
+#[template(path = "house/account.html")]
+pub struct Account {
+    pub frame: Frame,
+    pub name: String,
+    pub username: String,
+    pub email: Option<String>,
+    pub email_verified: bool,
+    pub groups: Vec<String>,
+    pub passkeys: String,
+    pub sessions: String,
+    /// Absent where people may not edit their own account.
+    pub form: Option<ProfileForm>,
+}

@@ -1,0 +1,15 @@
+//! `/account/activity`: one's own part of the history.
+
+use askama::Template;
+
+use super::frame::Frame;
+use super::map::Map;
+use super::roll::Roll;
+
+#[derive(Clone, Debug, Template)]
+#[template(path = "house/activity.html")]
+pub struct Activity {
+    pub frame: Frame,
+    pub map: Option<Map>,
+    pub roll: Roll,
+}

@@ -1,0 +1,43 @@
+//! `/admin/groups/new` and `/admin/groups/{id}`: a group, its members, and what apps learn of it.
+//!
+//! Names post `friendly_name` and `name` to the page itself. Below it: `members` (`username`),
+//! `members/{user_id}/remove`, `claims`; and, asked again, `delete`.
+
+use askama::Template;
+
+use super::claims::ClaimsForm;
+use super::form::{Choice, Field};
+use super::frame::Frame;
+
+#[derive(Clone, Debug, Template)]
+#[template(path = "house/group.html")]
+pub struct GroupPage {
+    pub frame: Frame,
+    pub id: String,
+    pub title: String,
+    pub friendly_name: Field,
+    pub name: Field,
+    pub members: Vec<Member>,
+    /// Usernames to choose from, with the person's name.
+    pub candidates: Vec<Choice>,
+    pub new_member: Field,
+    /// The apps that only this group and others like it may use: name and id.
+    pub apps: Vec<(String, String)>,
+    pub claims: ClaimsForm,
+}
+
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub id: String,
+    pub name: String,
+    pub letter: String,
+    pub username: String,
+}
+
+#[derive(Clone, Debug, Template)]
+#[template(path = "house/new_group.html")]
+pub struct NewGroup {
+    pub frame: Frame,
+    pub friendly_name: Field,
+    pub name: Field,
+}

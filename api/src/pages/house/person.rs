@@ -1,0 +1,48 @@
+//! `/admin/people/new` and `/admin/people/{id}`: one person, as an administrator sees and changes them.
+//!
+//! The profile posts to the page itself. Below it: `groups` (`group_ids`, repeated), `claims`, `enrollment-link`,
+//! `grant-admin`, `revoke-admin`, `disable`, `enable`, `sessions/{id}/end`, `sessions/end-all`,
+//! `passkeys/{id}/restore`; and, asked again, `passkeys/{id}/remove` and `delete`.
+
+use askama::Template;
+
+use super::claims::ClaimsForm;
+use super::form::Choice;
+use super::frame::Frame;
+use super::parts::Revealed;
+use super::passkeys::{Passkey, PasskeyState};
+use super::profile_form::ProfileForm;
+use super::roll::Roll;
+use super::sessions::SessionRow;
+use crate::user_agent::Shape;
+
+#[derive(Clone, Debug, Template)]
+#[template(path = "house/person.html")]
+pub struct PersonPage {
+    pub frame: Frame,
+    pub id: String,
+    pub name: String,
+    pub letter: String,
+    pub registered: String,
+    pub is_admin: bool,
+    pub is_disabled: bool,
+    /// Whoever looks cannot take their own rights away here.
+    pub is_you: bool,
+    pub profile: ProfileForm,
+    pub groups: Vec<Choice>,
+    pub passkeys: Vec<Passkey>,
+    pub sessions: Vec<SessionRow>,
+    /// An enrollment link just made; it cannot be shown again.
+    pub link: Option<Revealed>,
+    /// "A link from 2 November is open until tomorrow 14:02."
+    pub open_link: Option<String>,
+    pub claims: ClaimsForm,
+    pub latest: Roll,
+}
+
+#[derive(Clone, Debug, Template)]
+#[template(path = "house/new_person.html")]
+pub struct NewPerson {
+    pub frame: Frame,
+    pub form: ProfileForm,
+}
