@@ -8,8 +8,11 @@ use uuid::Uuid;
 
 use crate::api_key::ApiKeyEvent;
 use crate::claim::ClaimChange;
+use crate::client::ClientEvent;
+use crate::consent::ConsentEvent;
 use crate::context::Context;
 use crate::enrollment::EnrollmentEvent;
+use crate::grant::GrantEvent;
 use crate::group::GroupEvent;
 use crate::session::SessionEvent;
 use crate::sign_in_attempt::SignInAttemptEvent;
@@ -95,7 +98,10 @@ macro_rules! events {
 
 events! {
     ApiKey(ApiKeyEvent),
+    Client(ClientEvent),
+    Consent(ConsentEvent),
     Enrollment(EnrollmentEvent),
+    Grant(GrantEvent),
     Group(GroupEvent),
     Session(SessionEvent),
     SignInAttempt(SignInAttemptEvent),

@@ -18,8 +18,13 @@ pub mod ports;
 pub mod secret;
 pub mod signing_algorithm;
 
+pub mod oauth;
+
 pub mod api_key;
+pub mod client;
+pub mod consent;
 pub mod enrollment;
+pub mod grant;
 pub mod group;
 pub mod session;
 pub mod sign_in_attempt;

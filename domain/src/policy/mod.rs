@@ -1,3 +1,4 @@
 //! Decisions across aggregates, on facts gathered by the caller.
 
+pub mod access;
 pub mod admin;
