@@ -18,7 +18,9 @@ pub mod ports;
 pub mod secret;
 pub mod signing_algorithm;
 
+pub mod authorization;
 pub mod oauth;
+pub mod oidc;
 
 pub mod api_key;
 pub mod client;
