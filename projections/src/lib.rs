@@ -3,8 +3,12 @@
 //! A view that decisions read is written in the append's own transaction; the others follow along the log (`runner`).
 //! The same code rebuilds them all (`rebuild`).
 
+pub mod access;
 pub mod api_keys;
+pub mod clients;
+pub mod consents;
 pub mod enrollments;
+pub mod grants;
 pub mod groups;
 pub mod page;
 pub mod passkeys;
@@ -29,6 +33,9 @@ pub fn transactional() -> Vec<Arc<dyn Projection>> {
         Arc::new(groups::Groups),
         Arc::new(api_keys::ApiKeys),
         Arc::new(sessions::Sessions),
+        Arc::new(clients::Clients),
+        Arc::new(consents::Consents),
+        Arc::new(grants::Grants),
         Arc::new(signing_keys::SigningKeys),
     ]
 }

@@ -1,0 +1,234 @@
+//! Apps (relying parties), their secrets and the groups that may use them.
+
+use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_domain::client::{ClientEvent, ClientSettings};
+use chancery_domain::digest::Digest;
+use chancery_domain::group::GroupEvent;
+use chancery_domain::ids::{ClientId, GroupId, UserId};
+use chancery_domain::{Event, Recorded};
+use sqlx::types::Json;
+use sqlx::{FromRow, PgConnection, PgExecutor};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::page::{Page, Paging, like};
+
+/// The views `clients`, `client_secrets` and `client_groups`.
+pub struct Clients;
+
+impl Projection for Clients {
+    fn name(&self) -> &'static str {
+        "clients"
+    }
+
+    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+        Box::pin(async move {
+            for recorded in events {
+                match &recorded.event {
+                    Event::Client(event) => apply(connection, recorded, event).await?,
+                    // A restricted app stays restricted when one of its groups goes.
+                    Event::Group(GroupEvent::Deleted) => {
+                        sqlx::query("DELETE FROM client_groups WHERE group_id = $1")
+                            .bind(crate::uuid(recorded)?)
+                            .execute(&mut *connection)
+                            .await?;
+                    }
+                    _ => {}
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+async fn apply(connection: &mut PgConnection, recorded: &Recorded, event: &ClientEvent) -> Result<(), ProjectionError> {
+    let id = recorded.aggregate_id.as_str();
+    let query = match event {
+        ClientEvent::Registered { settings } => sqlx::query(
+            "INSERT INTO clients (client_id, settings, name, disabled, created_at) VALUES ($1, $2, $3, false, $4)",
+        )
+        .bind(id)
+        .bind(Json(settings))
+        .bind(&settings.name)
+        .bind(recorded.recorded_at),
+        ClientEvent::Changed { after, .. } => {
+            sqlx::query("UPDATE clients SET settings = $2, name = $3 WHERE client_id = $1")
+                .bind(id)
+                .bind(Json(after))
+                .bind(&after.name)
+        }
+        ClientEvent::SecretAdded { secret_id, prefix, digest, expires_at } => sqlx::query(
+            "INSERT INTO client_secrets (client_id, secret_id, prefix, digest, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(id)
+        .bind(secret_id.0)
+        .bind(prefix)
+        .bind(digest.as_bytes())
+        .bind(recorded.recorded_at)
+        .bind(expires_at),
+        ClientEvent::SecretRemoved { secret_id } => {
+            sqlx::query("DELETE FROM client_secrets WHERE client_id = $1 AND secret_id = $2").bind(id).bind(secret_id.0)
+        }
+        ClientEvent::AccessRestricted { after, .. } => {
+            sqlx::query("DELETE FROM client_groups WHERE client_id = $1").bind(id).execute(&mut *connection).await?;
+            sqlx::query("INSERT INTO client_groups (client_id, group_id) SELECT $1, unnest($2::uuid[])")
+                .bind(id)
+                .bind(after.iter().map(|group| group.0).collect::<Vec<_>>())
+        }
+        ClientEvent::Disabled => sqlx::query("UPDATE clients SET disabled = true WHERE client_id = $1").bind(id),
+        ClientEvent::Enabled => sqlx::query("UPDATE clients SET disabled = false WHERE client_id = $1").bind(id),
+        ClientEvent::Deleted => {
+            for table in ["client_secrets", "client_groups"] {
+                sqlx::query(&format!("DELETE FROM {table} WHERE client_id = $1"))
+                    .bind(id)
+                    .execute(&mut *connection)
+                    .await?;
+            }
+            sqlx::query("DELETE FROM clients WHERE client_id = $1").bind(id)
+        }
+    };
+    query.execute(connection).await?;
+    Ok(())
+}
+
+/// An app, as the view has it.
+#[derive(Clone, Debug, FromRow)]
+pub struct ClientRow {
+    pub client_id: String,
+    pub settings: Json<ClientSettings>,
+    pub disabled: bool,
+    pub created_at: OffsetDateTime,
+}
+
+/// A secret of an app. Its digest is only compared, in constant time.
+#[derive(Clone, Debug, FromRow)]
+pub struct SecretRow {
+    pub secret_id: Uuid,
+    pub prefix: String,
+    pub digest: Vec<u8>,
+    pub created_at: OffsetDateTime,
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+impl SecretRow {
+    pub fn active_at(&self, now: OffsetDateTime) -> bool {
+        self.expires_at.is_none_or(|at| now < at)
+    }
+
+    pub fn is(&self, presented: Digest) -> bool {
+        self.digest.as_slice().try_into().is_ok_and(|digest| Digest::from_bytes(digest) == presented)
+    }
+}
+
+const COLUMNS: &str = "client_id, settings, disabled, created_at";
+
+/// # Errors
+/// Those of the database, here and below.
+pub async fn find(executor: impl PgExecutor<'_>, id: &ClientId) -> Result<Option<ClientRow>, sqlx::Error> {
+    sqlx::query_as(&format!("SELECT {COLUMNS} FROM clients WHERE client_id = $1"))
+        .bind(id.as_str())
+        .fetch_optional(executor)
+        .await
+}
+
+/// What authenticating a client needs, in one statement: the client and its secrets.
+pub async fn find_with_secrets(
+    executor: impl PgExecutor<'_>,
+    id: &ClientId,
+) -> Result<Option<(ClientRow, Vec<SecretRow>)>, sqlx::Error> {
+    #[derive(FromRow)]
+    struct Row {
+        #[sqlx(flatten)]
+        client: ClientRow,
+        digests: Vec<Vec<u8>>,
+        expirations: Vec<Option<OffsetDateTime>>,
+    }
+    let row: Option<Row> = sqlx::query_as(&format!(
+        "SELECT {COLUMNS},
+                ARRAY(SELECT s.digest FROM client_secrets s WHERE s.client_id = c.client_id ORDER BY s.secret_id) AS digests,
+                ARRAY(SELECT s.expires_at FROM client_secrets s WHERE s.client_id = c.client_id ORDER BY s.secret_id)
+                    AS expirations
+         FROM clients c WHERE client_id = $1"
+    ))
+    .bind(id.as_str())
+    .fetch_optional(executor)
+    .await?;
+    Ok(row.map(|row| {
+        let secrets = row.digests.into_iter().zip(row.expirations).map(|(digest, expires_at)| SecretRow {
+            secret_id: Uuid::nil(),
+            prefix: String::new(),
+            digest,
+            created_at: OffsetDateTime::UNIX_EPOCH,
+            expires_at,
+        });
+        (row.client, secrets.collect())
+    }))
+}
+
+/// The secrets of an app, the oldest first.
+pub async fn secrets(executor: impl PgExecutor<'_>, id: &ClientId) -> Result<Vec<SecretRow>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT secret_id, prefix, digest, created_at, expires_at FROM client_secrets WHERE client_id = $1
+         ORDER BY created_at, secret_id",
+    )
+    .bind(id.as_str())
+    .fetch_all(executor)
+    .await
+}
+
+/// The groups that may use an app while it is restricted.
+pub async fn allowed_groups(executor: impl PgExecutor<'_>, id: &ClientId) -> Result<Vec<GroupId>, sqlx::Error> {
+    let ids: Vec<Uuid> =
+        sqlx::query_scalar("SELECT group_id FROM client_groups WHERE client_id = $1 ORDER BY group_id")
+            .bind(id.as_str())
+            .fetch_all(executor)
+            .await?;
+    Ok(ids.into_iter().map(GroupId).collect())
+}
+
+/// The apps that a group may use.
+pub async fn of_group(executor: impl PgExecutor<'_>, group: GroupId) -> Result<Vec<ClientRow>, sqlx::Error> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM clients JOIN client_groups USING (client_id) WHERE group_id = $1 ORDER BY name");
+    sqlx::query_as(&sql).bind(group.0).fetch_all(executor).await
+}
+
+/// The apps that a person may use.
+pub async fn usable_by(executor: impl PgExecutor<'_>, user: UserId) -> Result<Vec<ClientRow>, sqlx::Error> {
+    sqlx::query_as(&format!(
+        "SELECT {COLUMNS} FROM clients c
+         WHERE NOT disabled AND (NOT (settings->>'is_group_restricted')::bool OR EXISTS (
+             SELECT 1 FROM client_groups g JOIN memberships m USING (group_id)
+             WHERE g.client_id = c.client_id AND m.user_id = $1))
+         ORDER BY name"
+    ))
+    .bind(user.0)
+    .fetch_all(executor)
+    .await
+}
+
+pub async fn list(
+    connection: &mut PgConnection,
+    search: Option<&str>,
+    paging: &Paging,
+) -> Result<Page<ClientRow>, sqlx::Error> {
+    const MATCHES: &str = "($1::text IS NULL OR name ILIKE '%' || $1 || '%' OR client_id ILIKE '%' || $1 || '%')";
+    let search = search.map(like);
+    let total: i64 = sqlx::query_scalar(&format!("SELECT count(*) FROM clients WHERE {MATCHES}"))
+        .bind(&search)
+        .fetch_one(&mut *connection)
+        .await?;
+    let columns = [
+        ("createdAt", "created_at"),
+        ("name", "name"),
+        ("pkceEnabled", "settings->'pkce_required'"),
+        ("skipConsent", "settings->'skip_consent'"),
+        ("isGroupRestricted", "settings->'is_group_restricted'"),
+    ];
+    let order = paging.order(&columns, "created_at, client_id");
+    let (limit, offset) = paging.window(total);
+    let sql = format!("SELECT {COLUMNS} FROM clients WHERE {MATCHES} ORDER BY {order} LIMIT $2 OFFSET $3");
+    let rows = sqlx::query_as(&sql).bind(&search).bind(limit).bind(offset).fetch_all(connection).await?;
+    Ok(paging.page(rows, total))
+}

@@ -1,0 +1,97 @@
+//! What people allowed apps.
+
+use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_domain::client::ClientEvent;
+use chancery_domain::consent::ConsentEvent;
+use chancery_domain::grant::GrantEvent;
+use chancery_domain::ids::{ClientId, UserId};
+use chancery_domain::user::UserEvent;
+use chancery_domain::{Event, Recorded};
+use sqlx::{FromRow, PgConnection, PgExecutor};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// The view `consents`.
+pub struct Consents;
+
+impl Projection for Consents {
+    fn name(&self) -> &'static str {
+        "consents"
+    }
+
+    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+        Box::pin(async move {
+            for recorded in events {
+                apply(connection, recorded).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+async fn apply(connection: &mut PgConnection, recorded: &Recorded) -> Result<(), ProjectionError> {
+    let query = match &recorded.event {
+        Event::Consent(
+            ConsentEvent::Given { user_id, client_id, scopes } | ConsentEvent::Widened { user_id, client_id, scopes, .. },
+        ) => sqlx::query(
+            "INSERT INTO consents (user_id, client_id, scopes, given_at, last_used_at) VALUES ($1, $2, $3, $4, $4)
+             ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, last_used_at = excluded.last_used_at",
+        )
+        .bind(user_id.0)
+        .bind(client_id.as_str())
+        .bind(scopes.to_vec())
+        .bind(recorded.recorded_at),
+        Event::Consent(ConsentEvent::Withdrawn { user_id, client_id }) => {
+            sqlx::query("DELETE FROM consents WHERE user_id = $1 AND client_id = $2")
+                .bind(user_id.0)
+                .bind(client_id.as_str())
+        }
+        Event::Grant(GrantEvent::Authorized(authorization)) => {
+            sqlx::query("UPDATE consents SET last_used_at = $3 WHERE user_id = $1 AND client_id = $2")
+                .bind(authorization.user_id.0)
+                .bind(authorization.client_id.as_str())
+                .bind(recorded.recorded_at)
+        }
+        Event::Client(ClientEvent::Deleted) => {
+            sqlx::query("DELETE FROM consents WHERE client_id = $1").bind(&recorded.aggregate_id)
+        }
+        Event::User(UserEvent::Erased) => {
+            sqlx::query("DELETE FROM consents WHERE user_id = $1").bind(crate::uuid(recorded)?)
+        }
+        _ => return Ok(()),
+    };
+    query.execute(connection).await?;
+    Ok(())
+}
+
+/// A consent, with the app's name.
+#[derive(Clone, Debug, FromRow)]
+pub struct ConsentRow {
+    pub client_id: String,
+    pub name: String,
+    pub scopes: Vec<String>,
+    pub given_at: OffsetDateTime,
+    pub last_used_at: OffsetDateTime,
+}
+
+/// A person's consents, the most recently used first.
+///
+/// # Errors
+/// Those of the database, here and below.
+pub async fn of_user(executor: impl PgExecutor<'_>, user: UserId) -> Result<Vec<ConsentRow>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT client_id, name, scopes, given_at, last_used_at FROM consents JOIN clients USING (client_id)
+         WHERE user_id = $1 ORDER BY last_used_at DESC, client_id",
+    )
+    .bind(user.0)
+    .fetch_all(executor)
+    .await
+}
+
+/// The people who consented to an app.
+pub async fn people_of(executor: impl PgExecutor<'_>, client: &ClientId) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar("SELECT user_id FROM consents WHERE client_id = $1 ORDER BY user_id")
+        .bind(client.as_str())
+        .fetch_all(executor)
+        .await
+}
