@@ -1,6 +1,8 @@
 //! The outside world: each module is one port of the domain, or the store of its events.
 
 pub mod event_store;
+pub mod passkeys;
 pub mod postgres;
 pub mod short_lived;
+pub mod signing;
 pub mod vault;

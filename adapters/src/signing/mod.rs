@@ -1,0 +1,184 @@
+//! Signing and verifying tokens (RFC 7515, RFC 7519) with keys that stay parsed in memory.
+//!
+//! A signature is made by aws-lc-rs directly with the cached key pair: parsing an RSA key for each signature costs more
+//! than signing. jsonwebtoken reads and verifies.
+
+mod keys;
+mod strict;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_domain::signing_algorithm::SigningAlgorithm;
+use chancery_domain::signing_key::KeyStatus;
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+pub use keys::{GeneratedKey, KeyError, SigningPair, generate};
+
+/// A key as the ring holds it.
+pub struct KeyringKey {
+    pub kid: String,
+    pub algorithm: SigningAlgorithm,
+    pub status: KeyStatus,
+    pub public_jwk: Value,
+    /// Only of keys that may sign.
+    pub pair: Option<SigningPair>,
+}
+
+/// All published keys; replaced as a whole when one changes.
+#[derive(Default)]
+pub struct Keyring {
+    ring: ArcSwap<Ring>,
+}
+
+#[derive(Default)]
+struct Ring {
+    keys: Vec<KeyringKey>,
+    decoding: HashMap<String, (Algorithm, DecodingKey)>,
+}
+
+/// Why nothing was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SigningError {
+    #[error("there is no active {0} key")]
+    NoActiveKey(SigningAlgorithm),
+    #[error("signing failed")]
+    Failed,
+}
+
+/// Why a token does not count. Callers outside hear only that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenInvalid {
+    #[error("it is no JWT of ours")]
+    Malformed,
+    #[error("it is of another type")]
+    WrongType,
+    #[error("its key is not known")]
+    UnknownKey,
+    #[error("its signature does not match")]
+    BadSignature,
+    #[error("it was issued by or for somebody else")]
+    WrongIssuer,
+    #[error("it has expired")]
+    Expired,
+}
+
+/// What a token must be.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// The header's `typ`, exactly: a token for one purpose is refused for every other.
+    pub typ: &'a str,
+    pub issuer: &'a str,
+    /// Seconds since the Unix epoch.
+    pub now: i64,
+    /// An `id_token_hint` may be old.
+    pub allow_expired: bool,
+}
+
+impl Keyring {
+    /// Takes a new set of keys into use.
+    ///
+    /// # Errors
+    /// A public key that cannot be read.
+    pub fn replace(&self, keys: Vec<KeyringKey>) -> Result<(), KeyError> {
+        let mut decoding = HashMap::new();
+        for key in &keys {
+            let jwk: Jwk = serde_json::from_value(key.public_jwk.clone()).map_err(|_| KeyError::Malformed)?;
+            let decoded = DecodingKey::from_jwk(&jwk).map_err(|_| KeyError::Malformed)?;
+            decoding.insert(key.kid.clone(), (jose(key.algorithm), decoded));
+        }
+        self.ring.store(Arc::new(Ring { keys, decoding }));
+        Ok(())
+    }
+
+    /// The JSON Web Key Set (RFC 7517 §5): every key that signs, will sign, or has signed lately. Public members only.
+    pub fn jwks(&self) -> Value {
+        let ring = self.ring.load();
+        json!({ "keys": ring.keys.iter().map(|key| &key.public_jwk).collect::<Vec<_>>() })
+    }
+
+    /// The algorithms that can sign now.
+    pub fn algorithms(&self) -> Vec<SigningAlgorithm> {
+        let ring = self.ring.load();
+        ring.keys.iter().filter(|key| key.status == KeyStatus::Active).map(|key| key.algorithm).collect()
+    }
+
+    /// A JWS in compact form (RFC 7515 §3.1) by the newest active key of the algorithm.
+    ///
+    /// # Errors
+    /// If there is no such key.
+    pub fn sign(
+        &self,
+        algorithm: SigningAlgorithm,
+        typ: &str,
+        claims: &impl Serialize,
+    ) -> Result<String, SigningError> {
+        let ring = self.ring.load();
+        let active = |key: &&KeyringKey| key.algorithm == algorithm && key.status == KeyStatus::Active;
+        let key = ring.keys.iter().rfind(active).ok_or(SigningError::NoActiveKey(algorithm))?;
+        let pair = key.pair.as_ref().ok_or(SigningError::NoActiveKey(algorithm))?;
+        let header = Header { typ: Some(typ.to_owned()), kid: Some(key.kid.clone()), ..Header::new(jose(algorithm)) };
+        let header = serde_json::to_vec(&header).map_err(|_| SigningError::Failed)?;
+        let claims = serde_json::to_vec(claims).map_err(|_| SigningError::Failed)?;
+        let mut token = URL_SAFE_NO_PAD.encode(header);
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+        let signature = pair.sign(token.as_bytes()).map_err(|_| SigningError::Failed)?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Ok(token)
+    }
+
+    /// Verifies a token of our own: type, key, algorithm, signature, issuer, times. The claims are checked for shape: no
+    /// member twice, times are whole numbers (attacks JK-06).
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn verify(&self, token: &str, expected: Expected<'_>) -> Result<Value, TokenInvalid> {
+        if token.len() > 16_384 {
+            return Err(TokenInvalid::Malformed);
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenInvalid::Malformed)?;
+        // RFC 8725 §3.11: explicit typing keeps tokens of one kind from being taken for another.
+        if header.typ.as_deref() != Some(expected.typ) || header.crit.is_some() {
+            return Err(TokenInvalid::WrongType);
+        }
+        let ring = self.ring.load();
+        let (algorithm, key) =
+            header.kid.as_ref().and_then(|kid| ring.decoding.get(kid)).ok_or(TokenInvalid::UnknownKey)?;
+        // RFC 8725 §3.1: the key decides the algorithm, not the token.
+        if header.alg != *algorithm {
+            return Err(TokenInvalid::BadSignature);
+        }
+        let mut validation = Validation::new(*algorithm);
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.required_spec_claims.clear();
+        jsonwebtoken::decode::<Value>(token, key, &validation).map_err(|_| TokenInvalid::BadSignature)?;
+        let claims = strict::claims(token).ok_or(TokenInvalid::Malformed)?;
+        if claims.get("iss").and_then(Value::as_str) != Some(expected.issuer) {
+            return Err(TokenInvalid::WrongIssuer);
+        }
+        let expires_at = claims.get("exp").and_then(Value::as_i64).ok_or(TokenInvalid::Malformed)?;
+        if !expected.allow_expired && expected.now >= expires_at {
+            return Err(TokenInvalid::Expired);
+        }
+        Ok(claims)
+    }
+}
+
+fn jose(algorithm: SigningAlgorithm) -> Algorithm {
+    match algorithm {
+        SigningAlgorithm::RS256 => Algorithm::RS256,
+        SigningAlgorithm::ES256 => Algorithm::ES256,
+        SigningAlgorithm::EdDSA => Algorithm::EdDSA,
+    }
+}
