@@ -3,7 +3,7 @@
 pub mod clock;
 pub mod entropy;
 pub mod event_store;
-pub mod passkeys;
+pub mod geo_locator;
 pub mod postgres;
 pub mod short_lived;
 pub mod signing;
