@@ -23,10 +23,10 @@ async fn the_first_start_makes_a_durable_and_private_server() {
     let postgres = start(&folder.0).await.unwrap();
 
     let mut app = postgres.app_options().connect().await.unwrap();
-    assert_eq!(show(&mut app, "fsync").await, "on");
-    assert_eq!(show(&mut app, "data_checksums").await, "on");
-    assert_eq!(show(&mut app, "server_encoding").await, "UTF8");
-    assert_eq!(show(&mut app, "listen_addresses").await, "");
+    assert_eq!(text(&mut app, "SHOW fsync").await, "on");
+    assert_eq!(text(&mut app, "SHOW data_checksums").await, "on");
+    assert_eq!(text(&mut app, "SHOW server_encoding").await, "UTF8");
+    assert_eq!(text(&mut app, "SHOW listen_addresses").await, "");
     assert_eq!(text(&mut app, "SELECT lower('ÅSA')").await, "åsa");
     let socket_dir = postgres.app_options().get_socket().unwrap().clone();
     assert_eq!(fs::metadata(socket_dir).unwrap().permissions().mode() & 0o777, 0o700);
@@ -286,10 +286,6 @@ async fn reachable(options: &PgConnectOptions) -> bool {
 
 async fn text(connection: &mut PgConnection, query: &str) -> String {
     sqlx::query_scalar(query).fetch_one(connection).await.unwrap()
-}
-
-async fn show(connection: &mut PgConnection, setting: &str) -> String {
-    text(connection, &format!("SELECT current_setting('{setting}')")).await
 }
 
 async fn write_down(postgres: &EmbeddedPostgres, note: &str) {
