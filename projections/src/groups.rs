@@ -126,3 +126,12 @@ pub async fn list(
     let rows = sqlx::query_as(&sql).bind(&search).bind(limit).bind(offset).fetch_all(connection).await?;
     Ok(paging.page(rows, total))
 }
+
+/// Who is in a group.
+pub async fn members(executor: impl PgExecutor<'_>, id: GroupId) -> Result<Vec<UserId>, sqlx::Error> {
+    let ids: Vec<Uuid> = sqlx::query_scalar("SELECT user_id FROM memberships WHERE group_id = $1 ORDER BY user_id")
+        .bind(id.0)
+        .fetch_all(executor)
+        .await?;
+    Ok(ids.into_iter().map(UserId).collect())
+}

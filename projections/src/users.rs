@@ -281,3 +281,14 @@ pub async fn other_admins(executor: impl PgExecutor<'_>, id: UserId) -> Result<i
 pub async fn any(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM claims WHERE kind = 'first_admin')").fetch_one(executor).await
 }
+
+/// The keys of custom claims in use, of people and groups, the most used first.
+pub async fn claim_keys(executor: impl PgExecutor<'_>) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT claim->>'key' FROM (SELECT claims FROM users UNION ALL SELECT claims FROM groups) AS holders,
+                jsonb_array_elements(claims) AS claim
+         GROUP BY 1 ORDER BY count(*) DESC, 1",
+    )
+    .fetch_all(executor)
+    .await
+}

@@ -6,6 +6,7 @@
 
 mod authenticator_data;
 mod client_data;
+mod provider;
 mod rebuild;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,8 @@ use webauthn_rs::prelude::{
     DiscoverableAuthentication, PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential, Url, Webauthn,
     WebauthnBuilder, WebauthnError,
 };
+
+pub use provider::{Provider, provider};
 
 use authenticator_data::AuthenticatorData;
 

@@ -1,0 +1,201 @@
+//! What happens to people's accounts, for the API, the pages and the command line alike: one way each.
+
+use chancery_adapters::event_store::{ExecuteError, StoreError};
+use chancery_domain::Subject;
+use chancery_domain::context::Context;
+use chancery_domain::custom_claim::ClaimsRefusal;
+use chancery_domain::digest::Digest;
+use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, EnrollmentRefusal, Purpose, RevokedWhy, link};
+use chancery_domain::ids::{EnrollmentId, GroupId, UserId};
+use chancery_domain::user::{Profile, RegisteredVia, User as UserAggregate, UserCommand, UserRefusal};
+use chancery_projections::enrollments::{self, EnrollmentRow};
+use chancery_projections::users::{self, User};
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+
+use crate::admin::users::user_not_found;
+use crate::app::App;
+use crate::http::error::ApiError;
+
+/// A person to be registered, or what is to become of one.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub profile: Profile,
+    pub email_verified: bool,
+    pub is_admin: bool,
+    pub disabled: bool,
+}
+
+/// A link that was just issued; its code is shown this once.
+#[derive(Clone, Debug)]
+pub struct Link {
+    pub code: String,
+    pub url: String,
+    pub expires_at: OffsetDateTime,
+}
+
+/// # Errors
+/// The refusal as the API says it, here and below.
+pub async fn execute(app: &App, context: &Context, id: UserId, command: UserCommand) -> Result<i64, ApiError> {
+    Ok(app.store.execute::<UserAggregate>(id, command, context).await.map_err(user_error)?.position)
+}
+
+/// Registers a person with their groups, and nothing to sign in with yet.
+pub async fn register(
+    app: &App,
+    context: &Context,
+    id: UserId,
+    wanted: Wanted,
+    via: RegisteredVia,
+    groups: Vec<GroupId>,
+) -> Result<i64, ApiError> {
+    let Wanted { profile, email_verified, is_admin, disabled } = wanted;
+    let register = UserCommand::Register { user_id: id, profile, email_verified, is_admin, via };
+    let mut commands = vec![register];
+    if !groups.is_empty() {
+        commands.push(UserCommand::SetGroups { groups });
+    }
+    if disabled {
+        commands.push(UserCommand::Disable { other_admins: true });
+    }
+    together(app, context, id, commands).await
+}
+
+/// Makes a person what is wanted: profile, rights and state in one append.
+pub async fn change(app: &App, context: &Context, id: UserId, wanted: Wanted) -> Result<i64, ApiError> {
+    let other_admins = users::other_admins(&app.pool, id).await? > 0;
+    let Wanted { profile, email_verified, is_admin, disabled } = wanted;
+    let commands = vec![
+        UserCommand::ChangeProfile { profile, email_verified },
+        if is_admin { UserCommand::GrantAdmin } else { UserCommand::RevokeAdmin { other_admins } },
+        if disabled { UserCommand::Disable { other_admins } } else { UserCommand::Enable },
+    ];
+    together(app, context, id, commands).await
+}
+
+/// A person changes their own profile. A changed address is unproven (attacks AD-08).
+pub async fn change_own(app: &App, context: &Context, user: &User, profile: Profile) -> Result<i64, ApiError> {
+    let email_verified = user.email_verified && profile.email == user.email;
+    execute(app, context, user.id(), UserCommand::ChangeProfile { profile, email_verified }).await
+}
+
+/// Records the erasure, then destroys the person's data key.
+pub async fn erase(app: &App, context: &Context, id: UserId) -> Result<i64, ApiError> {
+    let other_admins = users::other_admins(&app.pool, id).await? > 0;
+    let position = execute(app, context, id, UserCommand::Erase { other_admins }).await?;
+    let mut connection = app.pool.acquire().await?;
+    app.store.vault().destroy(&Subject::user(id), &mut connection).await.map_err(StoreError::from)?;
+    Ok(position)
+}
+
+/// Several commands on one person in one append.
+async fn together(app: &App, context: &Context, id: UserId, commands: Vec<UserCommand>) -> Result<i64, ApiError> {
+    let stream = id.to_string();
+    let mut unit = app.store.unit(context);
+    for command in commands {
+        unit.execute::<UserAggregate>(&stream, command).await.map_err(user_error)?;
+    }
+    Ok(unit.commit().await?)
+}
+
+/// Issues an enrollment link for a person and revokes the open ones: one for each person at a time. Whoever has a passkey
+/// already gets a recovery link, which with `replace` removes all other passkeys when it is redeemed.
+pub async fn issue_link(
+    app: &App,
+    context: &Context,
+    user: &User,
+    lifetime: Duration,
+    replace: bool,
+) -> Result<Link, ApiError> {
+    let has_passkey = !chancery_projections::passkeys::of_user(&app.pool, user.id()).await?.is_empty();
+    let purpose = match has_passkey {
+        false => Purpose::Invitation { user_id: user.id() },
+        true => Purpose::Recovery { user_id: user.id(), replace },
+    };
+    let open = enrollments::open_of(&app.pool, user.id(), app.now()).await?;
+    issue(app, context, purpose, lifetime, &open).await
+}
+
+/// The link by which the first administrator sets the instance up.
+pub async fn issue_setup_link(app: &App, context: &Context, lifetime: Duration) -> Result<Link, ApiError> {
+    let open = enrollments::open_setups(&app.pool, app.now()).await?;
+    issue(app, context, Purpose::Setup, lifetime, &open).await
+}
+
+async fn issue(
+    app: &App,
+    context: &Context,
+    purpose: Purpose,
+    lifetime: Duration,
+    open: &[EnrollmentRow],
+) -> Result<Link, ApiError> {
+    let id = EnrollmentId(app.entropy.uuid_v4());
+    let mut secret = [0; 32];
+    app.entropy.fill(&mut secret);
+    let now = app.now();
+    let mut unit = app.store.unit(context);
+    for row in open {
+        let revoke = EnrollmentCommand::Revoke { why: RevokedWhy::Superseded };
+        unit.execute::<Enrollment>(&row.enrollment_id.to_string(), revoke).await.map_err(enrollment_error)?;
+    }
+    let issue = EnrollmentCommand::Issue { purpose, secret: Digest::of(secret), now, lifetime };
+    unit.create::<Enrollment>(&id.to_string(), issue).await.map_err(enrollment_error)?;
+    unit.commit().await?;
+    let code = link::encode(id, &secret);
+    Ok(Link { url: format!("{}/enroll/{code}", app.issuer), code, expires_at: now + lifetime })
+}
+
+pub fn user_error(error: ExecuteError<UserRefusal>) -> ApiError {
+    use axum::http::StatusCode;
+    let refusal = match error {
+        ExecuteError::Store(error) => return error.into(),
+        ExecuteError::Refused(refusal) => refusal,
+    };
+    let conflict = |code| ApiError::new(StatusCode::CONFLICT, code, sentence(&refusal));
+    match &refusal {
+        UserRefusal::AlreadyRegistered => conflict("already_in_use").with_details(json!({ "property": "id" })),
+        UserRefusal::NotRegistered => user_not_found(),
+        UserRefusal::Disabled => ApiError::new(StatusCode::FORBIDDEN, "user_disabled", sentence(&refusal)),
+        UserRefusal::NoSuchPasskey => ApiError::not_found(),
+        UserRefusal::PasskeyAlreadyEnrolled | UserRefusal::TooManyPasskeys | UserRefusal::AddressChanged => {
+            ApiError::new(StatusCode::BAD_REQUEST, "validation_failed", sentence(&refusal))
+        }
+        UserRefusal::BadPasskeyName => {
+            ApiError::validation(&[("name".into(), "invalid_format".into(), "has 1 to 50 characters".into())])
+        }
+        UserRefusal::LastPasskey => conflict("last_passkey"),
+        UserRefusal::LastAdmin => conflict("last_admin"),
+        UserRefusal::Claims(refusal) => claims_error(refusal),
+    }
+}
+
+pub fn claims_error(refusal: &ClaimsRefusal) -> ApiError {
+    use axum::http::StatusCode;
+    let bad = |code| ApiError::new(StatusCode::BAD_REQUEST, code, sentence(refusal));
+    match refusal {
+        ClaimsRefusal::Reserved(key) => bad("reserved_claim").with_details(json!({ "key": key })),
+        ClaimsRefusal::Duplicate(key) => bad("duplicate_claim").with_details(json!({ "key": key })),
+        ClaimsRefusal::Malformed | ClaimsRefusal::TooMany => bad("validation_failed"),
+    }
+}
+
+pub fn enrollment_error(error: ExecuteError<EnrollmentRefusal>) -> ApiError {
+    use axum::http::StatusCode;
+    match error {
+        ExecuteError::Store(error) => error.into(),
+        ExecuteError::Refused(EnrollmentRefusal::BadLifetime) => {
+            ApiError::validation(&[("ttl".into(), "ttl".into(), "must lie between a second and 31 days".into())])
+        }
+        ExecuteError::Refused(refusal) => {
+            ApiError::new(StatusCode::UNAUTHORIZED, "token_invalid_or_expired", sentence(&refusal))
+        }
+    }
+}
+
+/// A refusal as a sentence for people.
+pub fn sentence(refusal: &impl std::fmt::Display) -> String {
+    let text = refusal.to_string();
+    let mut characters = text.chars();
+    let first = characters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(characters).collect()
+}

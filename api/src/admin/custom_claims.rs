@@ -1,0 +1,59 @@
+//! `/api/custom-claims`: claims of an administrator's choice, on people and groups.
+
+use axum::extract::{Path, State};
+use axum::routing::{get, put};
+use axum::{Json, Router};
+use chancery_domain::custom_claim::CustomClaim;
+use chancery_domain::group::{Group, GroupCommand};
+use chancery_domain::policy::admin::AdminAction;
+use chancery_domain::user::UserCommand;
+use serde_json::{Value, json};
+
+use crate::accounts;
+use crate::app::App;
+use crate::http::error::ApiError;
+use crate::http::json::JsonBody;
+use crate::http::principal::Principal;
+use crate::http::request::Circumstances;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/custom-claims/suggestions", get(suggestions))
+        .route("/api/custom-claims/user/{id}", put(set_for_user))
+        .route("/api/custom-claims/user-group/{id}", put(set_for_group))
+}
+
+/// The keys in use, the most used first.
+async fn suggestions(State(app): State<App>, principal: Principal) -> Result<Json<Value>, ApiError> {
+    principal.may(&app, AdminAction::ReadUsers)?;
+    Ok(Json(json!(chancery_projections::users::claim_keys(&app.pool).await?)))
+}
+
+async fn set_for_user(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    Path(id): Path<String>,
+    JsonBody(claims): JsonBody<Vec<CustomClaim>>,
+) -> Result<Json<Value>, ApiError> {
+    principal.may(&app, AdminAction::ManageUsers)?;
+    let id = super::users::user_id(&id)?;
+    let context = circumstances.context(&app, principal.actor.clone());
+    accounts::execute(&app, &context, id, UserCommand::SetClaims { claims: claims.clone() }).await?;
+    Ok(Json(json!(claims)))
+}
+
+async fn set_for_group(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    Path(id): Path<String>,
+    JsonBody(claims): JsonBody<Vec<CustomClaim>>,
+) -> Result<Json<Value>, ApiError> {
+    principal.may(&app, AdminAction::ManageGroups)?;
+    let id: chancery_domain::ids::GroupId = id.parse().map_err(|_| ApiError::not_found())?;
+    let context = circumstances.context(&app, principal.actor.clone());
+    let set = GroupCommand::SetClaims { claims: claims.clone() };
+    app.store.execute::<Group>(id, set, &context).await.map_err(super::groups::group_error)?;
+    Ok(Json(json!(claims)))
+}

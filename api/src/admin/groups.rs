@@ -1,0 +1,243 @@
+//! `/api/user-groups`: groups, their members and the apps they may use.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, put};
+use axum::{Json, Router};
+use chancery_adapters::event_store::ExecuteError;
+use chancery_domain::client::{Client, ClientCommand};
+use chancery_domain::group::{Group, GroupCommand, GroupNames, GroupRefusal};
+use chancery_domain::ids::{ClientId, GroupId, UserId};
+use chancery_domain::policy::admin::AdminAction;
+use chancery_domain::user::{User as UserAggregate, UserCommand};
+use chancery_projections::groups::{self, GroupRow};
+use chancery_projections::users::{self, UserFilter};
+use chancery_projections::{clients, page::Paging};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::users::user_json;
+use crate::accounts::{claims_error, user_error};
+use crate::app::App;
+use crate::http::error::ApiError;
+use crate::http::json::JsonBody;
+use crate::http::listing::{Listing, envelope};
+use crate::http::principal::Principal;
+use crate::http::request::Circumstances;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/user-groups", get(list).post(create))
+        .route("/api/user-groups/{id}", get(find).put(update).delete(remove))
+        .route("/api/user-groups/{id}/users", put(set_members))
+        .route("/api/user-groups/{id}/allowed-oidc-clients", put(set_clients))
+}
+
+/// A group as it is nested in other answers: without claims and count.
+pub fn minimal_json(row: &GroupRow) -> Value {
+    json!({
+        "id": row.group_id, "friendlyName": row.friendly_name, "name": row.name, "customClaims": [], "userCount": 0,
+        "ldapId": null, "createdAt": super::audit_logs::rfc3339(row.created_at)
+    })
+}
+
+/// A group of a person: without members.
+pub fn bare_json(row: &GroupRow) -> Value {
+    json!({
+        "id": row.group_id, "friendlyName": row.friendly_name, "name": row.name, "customClaims": [], "ldapId": null,
+        "createdAt": super::audit_logs::rfc3339(row.created_at), "users": [], "allowedOidcClients": []
+    })
+}
+
+/// The whole group.
+async fn full_json(app: &App, id: GroupId) -> Result<Value, ApiError> {
+    let row = existing(app, id).await?;
+    let mut connection = app.pool.acquire().await?;
+    let filter = UserFilter { group: Some(id), ..UserFilter::default() };
+    let mut members = Vec::new();
+    let mut paging = Paging { limit: 100, ..Paging::default() };
+    loop {
+        let page = users::list(&mut connection, &filter, &paging).await?;
+        members.extend(page.rows.iter().map(|user| user_json(user, &[], &[])));
+        if page.current >= page.pages {
+            break;
+        }
+        paging.page += 1;
+    }
+    let apps = clients::of_group(&mut *connection, id).await?;
+    let mut json = bare_json(&row);
+    json["customClaims"] = json!(row.claims.0);
+    json["users"] = json!(members);
+    json["allowedOidcClients"] = apps.iter().map(super::clients::meta_json).collect();
+    Ok(json)
+}
+
+fn group_id(text: &str) -> Result<GroupId, ApiError> {
+    text.parse().map_err(|_| ApiError::not_found())
+}
+
+/// # Errors
+/// `not_found`.
+pub async fn existing(app: &App, id: GroupId) -> Result<GroupRow, ApiError> {
+    groups::find(&app.pool, id).await?.ok_or_else(ApiError::not_found)
+}
+
+pub fn group_error(error: ExecuteError<GroupRefusal>) -> ApiError {
+    let field = |field: &str, message: &str| {
+        ApiError::validation(&[(field.to_owned(), "invalid_format".to_owned(), message.to_owned())])
+    };
+    match error {
+        ExecuteError::Store(error) => error.into(),
+        ExecuteError::Refused(GroupRefusal::AlreadyCreated) => ApiError::already_in_use("id"),
+        ExecuteError::Refused(GroupRefusal::Unknown) => ApiError::not_found(),
+        ExecuteError::Refused(GroupRefusal::BadName) => field("name", "has 2 to 255 characters"),
+        ExecuteError::Refused(GroupRefusal::BadFriendlyName) => field("friendlyName", "has 2 to 50 characters"),
+        ExecuteError::Refused(GroupRefusal::Claims(refusal)) => claims_error(&refusal),
+    }
+}
+
+async fn list(State(app): State<App>, principal: Principal, listing: Listing) -> Result<Json<Value>, ApiError> {
+    principal.may(&app, AdminAction::ReadGroups)?;
+    let mut connection = app.pool.acquire().await?;
+    let page = groups::list(&mut connection, listing.search.as_deref(), &listing.paging).await?;
+    Ok(Json(envelope(page, |row| {
+        let mut json = minimal_json(&row);
+        json["customClaims"] = json!(row.claims.0);
+        json["userCount"] = json!(row.user_count);
+        json
+    })))
+}
+
+async fn find(State(app): State<App>, principal: Principal, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    principal.may(&app, AdminAction::ReadGroups)?;
+    Ok(Json(full_json(&app, group_id(&id)?).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GroupInput {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    friendly_name: String,
+}
+
+impl GroupInput {
+    fn names(self) -> GroupNames {
+        GroupNames { name: self.name.trim().to_owned(), friendly_name: self.friendly_name.trim().to_owned() }
+    }
+}
+
+async fn create(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    JsonBody(input): JsonBody<GroupInput>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    principal.may(&app, AdminAction::ManageGroups)?;
+    let id = GroupId(app.entropy.uuid_v4());
+    let context = circumstances.context(&app, principal.actor.clone());
+    let create = GroupCommand::Create { names: input.names() };
+    app.store.create::<Group>(id, create, &context).await.map_err(group_error)?;
+    Ok((StatusCode::CREATED, Json(full_json(&app, id).await?)))
+}
+
+async fn update(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    Path(id): Path<String>,
+    JsonBody(input): JsonBody<GroupInput>,
+) -> Result<Json<Value>, ApiError> {
+    principal.may(&app, AdminAction::ManageGroups)?;
+    let id = group_id(&id)?;
+    let context = circumstances.context(&app, principal.actor.clone());
+    let change = GroupCommand::Change { names: input.names() };
+    app.store.execute::<Group>(id, change, &context).await.map_err(group_error)?;
+    Ok(Json(full_json(&app, id).await?))
+}
+
+async fn remove(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    principal.may(&app, AdminAction::ManageGroups)?;
+    let context = circumstances.context(&app, principal.actor.clone());
+    app.store.execute::<Group>(group_id(&id)?, GroupCommand::Delete, &context).await.map_err(group_error)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Members {
+    user_ids: Vec<Uuid>,
+}
+
+/// Exactly these members; whoever does not exist is dropped without a word.
+async fn set_members(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<Members>,
+) -> Result<Json<Value>, ApiError> {
+    principal.may(&app, AdminAction::ManageGroups)?;
+    let id = group_id(&id)?;
+    existing(&app, id).await?;
+    let before = groups::members(&app.pool, id).await?;
+    let context = circumstances.context(&app, principal.actor.clone());
+    let mut unit = app.store.unit(&context);
+    for user in before.iter().filter(|user| !body.user_ids.contains(&user.0)) {
+        let leave = UserCommand::LeaveGroup { group_id: id };
+        unit.execute::<UserAggregate>(&user.to_string(), leave).await.map_err(user_error)?;
+    }
+    for user in body.user_ids.iter().copied().map(UserId).filter(|user| !before.contains(user)) {
+        if users::find(&app.pool, user).await?.is_some() {
+            let join = UserCommand::JoinGroup { group_id: id };
+            unit.execute::<UserAggregate>(&user.to_string(), join).await.map_err(user_error)?;
+        }
+    }
+    unit.commit().await?;
+    Ok(Json(full_json(&app, id).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AllowedClients {
+    oidc_client_ids: Vec<String>,
+}
+
+/// Exactly these apps list the group among those that may use them.
+async fn set_clients(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<AllowedClients>,
+) -> Result<Json<Value>, ApiError> {
+    principal.may(&app, AdminAction::ManageClients)?;
+    let id = group_id(&id)?;
+    existing(&app, id).await?;
+    let before: Vec<String> = clients::of_group(&app.pool, id).await?.into_iter().map(|row| row.client_id).collect();
+    let wanted: Vec<ClientId> = body.oidc_client_ids.iter().filter_map(|text| text.parse().ok()).collect();
+    let context = circumstances.context(&app, principal.actor.clone());
+    let mut unit = app.store.unit(&context);
+    let gone = before.iter().filter(|client| !wanted.iter().any(|wanted| wanted.as_str() == *client));
+    let gone: Vec<ClientId> = gone.filter_map(|client| client.parse().ok()).collect();
+    let added = wanted.iter().filter(|client| !before.iter().any(|before| before == client.as_str()));
+    for (client, allow) in gone.iter().map(|client| (client, false)).chain(added.map(|client| (client, true))) {
+        if clients::find(&app.pool, client).await?.is_none() {
+            continue;
+        }
+        let mut groups = clients::allowed_groups(&app.pool, client).await?;
+        groups.retain(|group| *group != id);
+        groups.extend(allow.then_some(id));
+        let restrict = ClientCommand::RestrictAccess { groups };
+        unit.execute::<Client>(client.as_str(), restrict).await.map_err(super::clients::client_error)?;
+    }
+    unit.commit().await?;
+    Ok(Json(full_json(&app, id).await?))
+}

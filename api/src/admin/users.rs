@@ -1,0 +1,296 @@
+//! `/api/users`: people.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{delete, get, post, put};
+use axum::{Json, Router};
+use chancery_domain::custom_claim::CustomClaim;
+use chancery_domain::ids::{GroupId, UserId};
+use chancery_domain::policy::admin::AdminAction;
+use chancery_domain::user::{Profile, ProfileInput, RegisteredVia, UserCommand};
+use chancery_projections::groups::{self, GroupRow};
+use chancery_projections::users::{self, User, UserFilter};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::accounts::{self, Wanted};
+use crate::app::App;
+use crate::http::error::ApiError;
+use crate::http::json::JsonBody;
+use crate::http::listing::{Listing, envelope};
+use crate::http::principal::Principal;
+use crate::http::request::Circumstances;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/users", get(list).post(create))
+        .route("/api/users/me", get(me).put(update_me))
+        .route("/api/users/{id}", get(find).put(update).delete(erase))
+        .route("/api/users/{id}/groups", get(groups_of))
+        .route("/api/users/{id}/user-groups", put(set_groups))
+        .route("/api/users/{id}/one-time-access-token", post(issue_link))
+        .route("/api/users/{id}/webauthn-credentials", get(credentials))
+        .route("/api/users/{id}/webauthn-credentials/{credential}", delete(remove_credential))
+}
+
+/// `UserInput` of pocket-id-api: what a person may look like, before it is checked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserInput {
+    /// Chosen by the caller, at creation only.
+    pub id: Option<Uuid>,
+    #[serde(default)]
+    pub username: String,
+    pub email: Option<String>,
+    #[serde(default)]
+    pub email_verified: bool,
+    #[serde(default)]
+    pub first_name: String,
+    #[serde(default)]
+    pub last_name: String,
+    #[serde(default)]
+    pub display_name: String,
+    #[serde(default)]
+    pub is_admin: bool,
+    pub locale: Option<String>,
+    #[serde(default)]
+    pub disabled: bool,
+    pub user_group_ids: Option<Vec<Uuid>>,
+}
+
+impl UserInput {
+    fn wanted(&self) -> Result<Wanted, ApiError> {
+        let Self { email_verified, is_admin, disabled, .. } = *self;
+        Ok(Wanted { profile: self.profile()?, email_verified, is_admin, disabled })
+    }
+
+    pub fn profile(&self) -> Result<Profile, ApiError> {
+        let input = ProfileInput {
+            username: self.username.clone(),
+            email: self.email.clone(),
+            first_name: self.first_name.clone(),
+            last_name: self.last_name.clone(),
+            display_name: self.display_name.clone(),
+            locale: self.locale.clone(),
+        };
+        Profile::parse(input).map_err(|errors| {
+            let fields: Vec<_> =
+                errors.iter().map(|e| (e.field.to_owned(), e.code.to_owned(), e.message.to_owned())).collect();
+            ApiError::validation(&fields)
+        })
+    }
+}
+
+/// A person as the API shows them.
+pub fn user_json(user: &User, groups: &[GroupRow], claims: &[CustomClaim]) -> Value {
+    json!({
+        "id": user.user_id,
+        "username": user.username,
+        "email": user.email,
+        "emailVerified": user.email_verified,
+        "firstName": user.first_name,
+        "lastName": user.last_name,
+        "displayName": user.display_name,
+        "isAdmin": user.is_admin,
+        "locale": user.locale,
+        "customClaims": claims,
+        "userGroups": groups.iter().map(super::groups::minimal_json).collect::<Vec<_>>(),
+        "ldapId": null,
+        "disabled": user.disabled
+    })
+}
+
+/// The person with groups and claims, everywhere alike.
+pub async fn full_json(app: &App, user: &User) -> Result<Value, ApiError> {
+    let groups = groups::of_user(&app.pool, user.id()).await?;
+    Ok(user_json(user, &groups, &user.claims))
+}
+
+/// Parses an id in a path; one that is no UUID names nobody.
+pub fn user_id(text: &str) -> Result<UserId, ApiError> {
+    text.parse().map_err(|_| user_not_found())
+}
+
+pub fn user_not_found() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "user_not_found", "There is no such person")
+}
+
+/// # Errors
+/// `user_not_found`.
+pub async fn existing(app: &App, id: UserId) -> Result<User, ApiError> {
+    users::find(&app.pool, id).await?.ok_or_else(user_not_found)
+}
+
+async fn list(State(app): State<App>, principal: Principal, listing: Listing) -> Result<Json<Value>, ApiError> {
+    principal.may(&app, AdminAction::ReadUsers)?;
+    let filter = UserFilter {
+        search: listing.search.clone(),
+        is_admin: listing.flags("isAdmin"),
+        disabled: listing.flags("disabled"),
+        email_verified: listing.flags("emailVerified"),
+        group: None,
+    };
+    let mut connection = app.pool.acquire().await?;
+    let page = users::list(&mut connection, &filter, &listing.paging).await?;
+    let mut rows = Vec::with_capacity(page.rows.len());
+    for user in &page.rows {
+        let groups = groups::of_user(&mut *connection, user.id()).await?;
+        rows.push(user_json(user, &groups, &user.claims));
+    }
+    let mut rows = rows.into_iter();
+    Ok(Json(envelope(page, |_| rows.next().unwrap_or_default())))
+}
+
+async fn me(State(app): State<App>, principal: Principal) -> Result<Json<Value>, ApiError> {
+    Ok(Json(full_json(&app, &principal.user).await?))
+}
+
+async fn find(State(app): State<App>, principal: Principal, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    principal.may(&app, AdminAction::ReadUsers)?;
+    let user = existing(&app, user_id(&id)?).await?;
+    Ok(Json(full_json(&app, &user).await?))
+}
+
+async fn create(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    JsonBody(input): JsonBody<UserInput>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    principal.may(&app, AdminAction::ManageUsers)?;
+    let via = if principal.session.is_some() { RegisteredVia::Admin } else { RegisteredVia::Api };
+    let id = UserId(input.id.unwrap_or_else(|| app.entropy.uuid_v4()));
+    let groups = known_groups(&app, input.user_group_ids.as_deref().unwrap_or_default()).await?;
+    let context = circumstances.context(&app, principal.actor.clone());
+    accounts::register(&app, &context, id, input.wanted()?, via, groups).await?;
+    let user = existing(&app, id).await?;
+    Ok((StatusCode::CREATED, Json(full_json(&app, &user).await?)))
+}
+
+async fn update(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    Path(id): Path<String>,
+    JsonBody(input): JsonBody<UserInput>,
+) -> Result<Json<Value>, ApiError> {
+    principal.may(&app, AdminAction::ManageUsers)?;
+    let id = user_id(&id)?;
+    let context = circumstances.context(&app, principal.actor.clone());
+    accounts::change(&app, &context, id, input.wanted()?).await?;
+    Ok(Json(full_json(&app, &existing(&app, id).await?).await?))
+}
+
+async fn update_me(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    JsonBody(input): JsonBody<UserInput>,
+) -> Result<Json<Value>, ApiError> {
+    let context = circumstances.context(&app, principal.actor.clone());
+    let id = principal.user.id();
+    // AD-03: rights, verification and state are not the person's own to set; they are ignored here.
+    accounts::change_own(&app, &context, &principal.user, input.profile()?).await?;
+    Ok(Json(full_json(&app, &existing(&app, id).await?).await?))
+}
+
+async fn erase(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    principal.may(&app, AdminAction::ManageUsers)?;
+    let id = user_id(&id)?;
+    existing(&app, id).await?;
+    let context = circumstances.context(&app, principal.actor.clone());
+    accounts::erase(&app, &context, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn groups_of(
+    State(app): State<App>,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    principal.may(&app, AdminAction::ReadUsers)?;
+    let user = existing(&app, user_id(&id)?).await?;
+    let groups = groups::of_user(&app.pool, user.id()).await?;
+    Ok(Json(groups.iter().map(super::groups::bare_json).collect()))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GroupIds {
+    user_group_ids: Vec<Uuid>,
+}
+
+async fn set_groups(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<GroupIds>,
+) -> Result<Json<Value>, ApiError> {
+    principal.may(&app, AdminAction::ManageUsers)?;
+    let id = user_id(&id)?;
+    let groups = known_groups(&app, &body.user_group_ids).await?;
+    let context = circumstances.context(&app, principal.actor.clone());
+    accounts::execute(&app, &context, id, UserCommand::SetGroups { groups }).await?;
+    Ok(Json(full_json(&app, &existing(&app, id).await?).await?))
+}
+
+/// Unknown ids are dropped without a word, as Pocket ID does.
+async fn known_groups(app: &App, ids: &[Uuid]) -> Result<Vec<GroupId>, ApiError> {
+    let ids: Vec<_> = ids.iter().copied().map(GroupId).collect();
+    Ok(groups::existing(&app.pool, &ids).await?)
+}
+
+#[derive(Deserialize)]
+struct LinkInput {
+    #[serde(default)]
+    ttl: Option<Value>,
+}
+
+/// `POST /api/users/{id}/one-time-access-token`: an enrollment link. Pocket ID's code signs in; ours enrolls a passkey,
+/// since nothing but a passkey lets anyone in.
+async fn issue_link(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<LinkInput>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    principal.may(&app, AdminAction::IssueEnrollment)?;
+    let user = existing(&app, user_id(&id)?).await?;
+    let lifetime = super::ttl(body.ttl.as_ref())?;
+    let context = circumstances.context(&app, principal.actor.clone());
+    let link = accounts::issue_link(&app, &context, &user, lifetime, false).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "token": link.code, "url": link.url, "expiresAt": link.expires_at }))))
+}
+
+async fn credentials(
+    State(app): State<App>,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    principal.may(&app, AdminAction::ReadUsers)?;
+    let user = existing(&app, user_id(&id)?).await?;
+    crate::webauthn::credentials_json(&app, user.id()).await.map(Json)
+}
+
+async fn remove_credential(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    Path((id, credential)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    principal.may(&app, AdminAction::RemovePasskey)?;
+    let id = user_id(&id)?;
+    let passkey_id = credential.parse().map_err(|_| ApiError::not_found())?;
+    let context = circumstances.context(&app, principal.actor.clone());
+    let command = UserCommand::RemovePasskey { passkey_id, by: chancery_domain::user::RemovedBy::Admin };
+    accounts::execute(&app, &context, id, command).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

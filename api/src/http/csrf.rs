@@ -1,0 +1,69 @@
+//! Cross-site request forgery: a request that changes something and carries our cookie must come from our own pages.
+//!
+//! Fetch Metadata first (`Sec-Fetch-Site`), `Origin` where a browser does not send it. A request without our session
+//! cookie has no authority to abuse; protocol endpoints are exempt because they never look at cookies.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::cookie;
+use super::error::ApiError;
+use crate::app::App;
+
+/// Layer for pages and the API, not for protocol endpoints.
+pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Response {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if safe || same_origin(request.headers(), &app.issuer) {
+        return next.run(request).await;
+    }
+    ApiError::new(StatusCode::FORBIDDEN, "forbidden", "This request came from another site and was refused")
+        .into_response()
+}
+
+fn same_origin(headers: &HeaderMap, own: &str) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    match (text("sec-fetch-site"), text(header::ORIGIN.as_str())) {
+        (Some(site), origin) => site == "same-origin" && origin.is_none_or(|origin| origin == own),
+        (None, Some(origin)) => origin == own,
+        // No browser leaves out both. A tool with an API key has no cookie that another site could make it send.
+        (None, None) => !has_cookie(headers),
+    }
+}
+
+fn has_cookie(headers: &HeaderMap) -> bool {
+    [cookie::SESSION, cookie::BROWSER, cookie::ENROLLMENT].iter().any(|name| cookie::read(headers, name).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &str = "https://id.example.org";
+
+    fn allowed(pairs: &[(&'static str, &'static str)]) -> bool {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        same_origin(&headers, OWN)
+    }
+
+    #[test]
+    fn se06_our_own_pages_may_and_others_may_not() {
+        assert!(allowed(&[("sec-fetch-site", "same-origin"), ("origin", OWN)]));
+        assert!(allowed(&[("origin", OWN), ("cookie", "__Host-session=a")]));
+        assert!(!allowed(&[("sec-fetch-site", "cross-site"), ("origin", OWN)]));
+        assert!(!allowed(&[("sec-fetch-site", "same-site"), ("origin", "https://evil.example.org")]));
+        assert!(!allowed(&[("sec-fetch-site", "none"), ("cookie", "__Host-session=a")]));
+        assert!(!allowed(&[("origin", "https://evil.example"), ("cookie", "__Host-session=a")]));
+        assert!(!allowed(&[("origin", "null")]));
+    }
+
+    #[test]
+    fn se06_a_cookie_without_an_origin_is_refused_and_a_tool_without_cookies_is_not() {
+        assert!(!allowed(&[("cookie", "__Host-session=a")]));
+        assert!(allowed(&[("x-api-key", "chk_1")]));
+    }
+}

@@ -1,0 +1,13 @@
+//! What every endpoint shares, one concern a file.
+
+pub mod cookie;
+pub mod csrf;
+pub mod error;
+pub mod failures;
+pub mod json;
+pub mod key_uses;
+pub mod listing;
+pub mod principal;
+pub mod remote;
+pub mod request;
+pub mod session;

@@ -1,0 +1,114 @@
+//! The browser session behind a request.
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_domain::actor::Actor;
+use chancery_domain::digest::Digest;
+use chancery_domain::ids::SessionId;
+use chancery_domain::secret::Secret;
+use chancery_domain::session::{Session, SessionCommand};
+use chancery_projections::sessions::{self, SessionRow};
+use chancery_projections::users::{self, User};
+use time::Duration;
+use uuid::Uuid;
+
+use super::cookie;
+use super::error::ApiError;
+use super::request::Circumstances;
+use crate::app::App;
+
+/// How long a ceremony counts for what changes credentials or administers.
+pub const STEP_UP_LASTS: Duration = Duration::minutes(5);
+
+/// A person with a live session in this browser.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    pub session: SessionRow,
+    pub user: User,
+}
+
+impl SignedIn {
+    pub fn actor(&self) -> Actor {
+        Actor::User(self.user.id())
+    }
+
+    /// Whether the last ceremony is recent enough for acts that need a step-up.
+    pub fn stepped_up(&self, app: &App) -> bool {
+        app.now() - self.session.authenticated_at <= STEP_UP_LASTS
+    }
+}
+
+/// The cookie's value: the session's id and its secret.
+pub fn cookie_value(id: SessionId, secret: &Secret<[u8; 32]>) -> String {
+    URL_SAFE_NO_PAD.encode([id.0.as_bytes().as_slice(), secret.expose()].concat())
+}
+
+fn parse(value: &str) -> Option<(SessionId, Digest)> {
+    let bytes: [u8; 48] = URL_SAFE_NO_PAD.decode(value).ok()?.try_into().ok()?;
+    let (id, secret) = bytes.split_at(16);
+    Some((SessionId(Uuid::from_slice(id).ok()?), Digest::of(secret)))
+}
+
+/// Who is signed in with these headers, if anybody is: the session is live, the secret matches, the person is enabled.
+///
+/// # Errors
+/// Those of the database: then nobody knows, and nobody is let in.
+pub async fn signed_in(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, sqlx::Error> {
+    let Some((id, secret)) = cookie::read(headers, cookie::SESSION).and_then(parse) else { return Ok(None) };
+    let Some(session) = sessions::find(&app.pool, id).await? else { return Ok(None) };
+    let genuine = session.secret.as_slice().try_into().is_ok_and(|kept| Digest::from_bytes(kept) == secret);
+    if !genuine || !session.live_at(app.now()) {
+        return Ok(None);
+    }
+    let user = users::find(&app.pool, session.user()).await?.filter(|user| !user.disabled);
+    Ok(user.map(|user| SignedIn { session, user }))
+}
+
+/// Notes that the session was used; an event at most once in a twelfth of its idle time.
+async fn touch(app: &App, signed_in: &SignedIn, circumstances: Option<&Circumstances>) {
+    let now = app.now();
+    let worth_it = signed_in.session.used_at + Duration::seconds(signed_in.session.idle_seconds / 12);
+    let Some(circumstances) = circumstances.filter(|_| now >= worth_it) else { return };
+    let context = circumstances.context(app, signed_in.actor());
+    let touched = app.store.execute::<Session>(signed_in.session.id(), SessionCommand::Touch { now }, &context).await;
+    if let Err(error) = touched {
+        tracing::debug!(%error, "the use of a session was not noted");
+    }
+}
+
+impl FromRequestParts<App> for SignedIn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let found = signed_in(app, &parts.headers).await?.ok_or_else(ApiError::not_signed_in)?;
+        touch(app, &found, parts.extensions.get()).await;
+        Ok(found)
+    }
+}
+
+/// The session if there is one; pages that everybody may see.
+#[derive(Clone, Debug)]
+pub struct MaybeSignedIn(pub Option<SignedIn>);
+
+impl FromRequestParts<App> for MaybeSignedIn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let found = signed_in(app, &parts.headers).await?;
+        if let Some(found) = &found {
+            touch(app, found, parts.extensions.get()).await;
+        }
+        Ok(Self(found))
+    }
+}
+
+impl FromRequestParts<App> for Circumstances {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        parts.extensions.get().cloned().ok_or_else(ApiError::internal)
+    }
+}

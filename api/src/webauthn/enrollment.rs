@@ -1,0 +1,168 @@
+//! Enrolling by a link: the first administrator, an invited person, somebody who lost their passkeys.
+//!
+//! The link's page puts its code into a cookie and shows whom it is for (a GET uses nothing up). Here the ceremony begins
+//! and ends; only a verified passkey redeems the link, in one append with the passkey, the person and their session.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use chancery_domain::actor::Actor;
+use chancery_domain::digest::Digest;
+use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, Purpose, link};
+use chancery_domain::ids::{EnrollmentId, SessionId, UserId};
+use chancery_domain::ports::passkeys::{Assertion, RegistrationUser};
+use chancery_domain::session::{Session, SessionCommand};
+use chancery_domain::user::{EnrolledVia, Profile, RegisteredVia, User as UserAggregate, UserCommand};
+use chancery_projections::passkeys;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::ceremony;
+use super::login::{new_secret, proof_of, session_error};
+use super::register::{default_name, passkey_of};
+use crate::accounts::{enrollment_error, user_error};
+use crate::admin::users::{UserInput, existing};
+use crate::app::App;
+use crate::http::cookie;
+use crate::http::error::ApiError;
+use crate::http::json::JsonBody;
+use crate::http::request::Circumstances;
+use crate::http::session::cookie_value;
+
+const KIND: &str = "enrollment";
+
+/// A link's ceremony in flight.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    state: String,
+    code: String,
+    user_id: UserId,
+    /// Of the first administrator, who does not exist yet.
+    profile: Option<Profile>,
+}
+
+/// An open link that this browser holds.
+pub struct OpenLink {
+    pub id: EnrollmentId,
+    pub secret: Digest,
+    pub code: String,
+    pub purpose: Purpose,
+    pub expires_at: time::OffsetDateTime,
+}
+
+/// The link in this browser's cookie, if it can still be used.
+///
+/// # Errors
+/// `token_invalid_or_expired` with the reason.
+pub async fn open_link(app: &App, headers: &HeaderMap) -> Result<OpenLink, ApiError> {
+    let invalid = || {
+        ApiError::new(StatusCode::UNAUTHORIZED, "token_invalid_or_expired", "This link is not valid; ask for a new one")
+    };
+    let code = cookie::read(headers, cookie::ENROLLMENT).ok_or_else(invalid)?.to_owned();
+    by_code(app, code).await
+}
+
+pub async fn by_code(app: &App, code: String) -> Result<OpenLink, ApiError> {
+    let invalid = || {
+        ApiError::new(StatusCode::UNAUTHORIZED, "token_invalid_or_expired", "This link is not valid; ask for a new one")
+    };
+    let (id, secret) = link::decode(&code).ok_or_else(invalid)?;
+    let enrollment: Enrollment = app.store.load(id).await?;
+    let purpose = enrollment.purpose_at(secret, app.now());
+    let purpose =
+        purpose.map_err(|refusal| enrollment_error(chancery_adapters::event_store::ExecuteError::Refused(refusal)))?;
+    let expires_at = enrollment.expires_at().ok_or_else(invalid)?;
+    Ok(OpenLink { id, secret, code, purpose, expires_at })
+}
+
+/// `POST /api/enrollment/start`: creation options. The first administrator says who they are.
+pub async fn start(
+    State(app): State<App>,
+    headers: HeaderMap,
+    JsonBody(input): JsonBody<UserInput>,
+) -> Result<Response, ApiError> {
+    let link = open_link(&app, &headers).await?;
+    let (user_id, profile, held) = match link.purpose.person() {
+        None => (UserId(app.entropy.uuid_v4()), Some(input.profile()?), Vec::new()),
+        Some(id) => (id, None, passkeys::of_user(&app.pool, id).await?),
+    };
+    let known = match &profile {
+        Some(profile) => (profile.username.clone(), profile.display_name.clone()),
+        None => {
+            let user = existing(&app, user_id).await?;
+            if user.disabled {
+                return Err(ApiError::new(StatusCode::FORBIDDEN, "user_disabled", "This account is disabled"));
+            }
+            (user.username, user.display_name)
+        }
+    };
+    let about = RegistrationUser { id: user_id, name: &known.0, display_name: &known.1 };
+    let exclude: Vec<_> = held.iter().map(ceremony::stored).collect();
+    let started = app.passkeys.start_registration(&about, &exclude).map_err(|_| ApiError::internal())?;
+    let mut response = Json(&started.options).into_response();
+    let kept = Kept { state: started.state, code: link.code, user_id, profile };
+    ceremony::keep(&app, KIND, &headers, response.headers_mut(), &started.options, &kept).await?;
+    Ok(response)
+}
+
+/// `POST /api/enrollment/finish`: verifies the new passkey, redeems the link and signs the person in.
+pub async fn finish(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    headers: HeaderMap,
+    JsonBody(response): JsonBody<Value>,
+) -> Result<Response, ApiError> {
+    let kept: Kept = ceremony::take(&app, KIND, &headers, &response).await?;
+    let link = by_code(&app, kept.code).await?;
+    let made = app.passkeys.finish_registration(&kept.state, &response);
+    let made = made.map_err(|failure| ceremony::registration_error(&failure))?;
+    let passkey = passkey_of(&app, &kept.user_id.0, made);
+    let (passkey_id, name) = (passkey.passkey_id, default_name(&passkey, circumstances.user_agent.as_deref()));
+    let (backup_eligible, assertion) = (
+        passkey.backup_eligible,
+        Assertion { counter: passkey.counter, backed_up: passkey.backed_up, attachment: passkey.attachment.clone() },
+    );
+
+    let context = circumstances.context(&app, Actor::User(kept.user_id));
+    let mut unit = app.store.unit(&context);
+    let person = kept.user_id.to_string();
+    if let (Purpose::Setup, Some(profile)) = (link.purpose, kept.profile) {
+        let register = UserCommand::Register {
+            user_id: kept.user_id,
+            profile,
+            email_verified: false,
+            is_admin: true,
+            via: RegisteredVia::Setup,
+        };
+        unit.create::<UserAggregate>(&person, register).await.map_err(user_error)?;
+    }
+    let via = EnrolledVia::Enrollment { enrollment_id: link.id };
+    let enroll = UserCommand::EnrollPasskey { passkey, name, via };
+    unit.execute::<UserAggregate>(&person, enroll).await.map_err(user_error)?;
+    if let Purpose::Recovery { replace: true, .. } = link.purpose {
+        let replace = UserCommand::ReplacePasskeys { keep: passkey_id };
+        unit.execute::<UserAggregate>(&person, replace).await.map_err(user_error)?;
+        let sign_out = UserCommand::SignOutEverywhere { except: None };
+        unit.execute::<UserAggregate>(&person, sign_out).await.map_err(user_error)?;
+    }
+    let redeem = EnrollmentCommand::Redeem { secret: link.secret, user_id: kept.user_id, passkey_id, now: app.now() };
+    unit.execute::<Enrollment>(&link.id.to_string(), redeem).await.map_err(enrollment_error)?;
+    let (session, secret) = (SessionId(app.entropy.uuid_v4()), new_secret(&app));
+    let start = SessionCommand::Start {
+        user_id: kept.user_id,
+        secret: Digest::of(secret.expose()),
+        proof: proof_of(passkey_id, backup_eligible, &assertion),
+        now: app.now(),
+        idle_seconds: app.config.session_idle_seconds,
+        lifetime_seconds: app.config.session_lifetime_seconds,
+    };
+    unit.create::<Session>(&session.to_string(), start).await.map_err(session_error)?;
+    unit.commit().await?;
+
+    let mut answer = Json(json!({ "next": "/enroll/second" })).into_response();
+    let lifetime = app.config.session_lifetime_seconds;
+    cookie::set(answer.headers_mut(), cookie::SESSION, &cookie_value(session, &secret), Some(lifetime));
+    cookie::clear(answer.headers_mut(), cookie::ENROLLMENT);
+    Ok(answer)
+}
