@@ -69,8 +69,8 @@ impl Vault {
 
     /// The secret half of a refresh token. It follows from its place in the grant, so that a retry within the grace gets
     /// the same successor; only its digest is stored.
-    pub fn refresh_token_secret(&self, grant: &[u8; 16], generation: u32, nonce: &[u8]) -> [u8; 32] {
-        self.keyed_digest(&self.master.refresh_tokens, &[grant, &generation.to_be_bytes(), nonce])
+    pub fn refresh_token_secret(&self, grant: &[u8; 16], generation: u32) -> [u8; 32] {
+        self.keyed_digest(&self.master.refresh_tokens, &[grant, &generation.to_be_bytes()])
     }
 
     fn keyed_digest(&self, key: &Secret<[u8; 32]>, parts: &[&[u8]]) -> [u8; 32] {

@@ -1,13 +1,16 @@
 //! What every endpoint shares, one concern a file.
 
+pub mod client;
 pub mod cookie;
 pub mod csrf;
 pub mod error;
 pub mod failures;
+pub mod form;
 pub mod json;
 pub mod key_uses;
 pub mod listing;
 pub mod principal;
 pub mod remote;
 pub mod request;
+pub mod security_headers;
 pub mod session;

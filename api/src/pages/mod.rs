@@ -1,3 +1,7 @@
 //! Server-rendered pages: each is a struct of display-ready texts beside its template.
 
+pub mod assets;
+pub mod desk;
+pub mod handlers;
 pub mod house;
+pub mod render;

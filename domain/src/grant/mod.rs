@@ -20,6 +20,7 @@ use crate::decider::Decider;
 use crate::digest::Digest;
 use crate::event::StoredEvent;
 use crate::ids::ClientId;
+use crate::oauth::token_value::PresentedRefreshToken;
 
 /// How long the previous refresh token gets the same successor again.
 const REFRESH_GRACE: Duration = Duration::seconds(30);
@@ -138,6 +139,11 @@ impl Grant {
             Self::Revoked { authorization } => authorization.as_deref(),
             Self::Absent | Self::ClientOnly { .. } => None,
         }
+    }
+
+    /// Whether a refresh token is the one that works now.
+    pub fn is_current(&self, presented: &PresentedRefreshToken) -> bool {
+        matches!(self, Self::Issued { refresh: Some(state), .. } if state.current == presented.digest)
     }
 
     fn into_authorization(self) -> Option<Box<Authorization>> {

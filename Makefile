@@ -1,0 +1,3 @@
+.PHONY: test
+test:
+	@bash scripts/test.sh

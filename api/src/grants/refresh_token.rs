@@ -1,0 +1,65 @@
+//! `grant_type=refresh_token` (RFC 6749 §6, RFC 9700 §4.14, OpenID Connect Core §12).
+
+use chancery_domain::actor::Actor;
+use chancery_domain::digest::Digest;
+use chancery_domain::grant::{Grant, GrantCommand, GrantEvent, Refresh};
+use chancery_domain::oauth::error::OAuthError;
+use chancery_domain::oauth::params::Params;
+use chancery_domain::oauth::scope::Scopes;
+use chancery_domain::oauth::token_value::{parse_refresh_token, refresh_token};
+use chancery_domain::policy::access::decide_access;
+use chancery_projections::access;
+
+use super::{Tokens, new_access_token, tokens_for_person};
+use crate::app::App;
+use crate::http::client::AuthenticatedClient;
+use crate::http::request::Circumstances;
+use crate::oidc::error::ProtocolError;
+
+const INVALID: OAuthError = OAuthError::invalid_grant("the code or token is not valid");
+
+pub async fn refresh(
+    app: &App,
+    circumstances: &Circumstances,
+    client: &AuthenticatedClient,
+    params: &Params,
+) -> Result<Tokens, ProtocolError> {
+    let text = params.value("refresh_token").ok_or(OAuthError::invalid_request("refresh_token is missing"))?;
+    let presented = parse_refresh_token(text).ok_or(INVALID)?;
+    let grant_id = presented.grant;
+    let grant: Grant = app.store.load(grant_id).await?;
+    let authorization = grant.authorization().cloned().ok_or(INVALID)?;
+    if authorization.client_id != client.id {
+        return Err(INVALID.into());
+    }
+    let now = app.now();
+    let (user, session) = (authorization.user_id, authorization.session_id);
+    let facts = access::of_person(&app.pool, &client.id, user, session, Some((grant_id, None)), now).await?;
+    let (settings, facts) = facts.ok_or(OAuthError::invalid_client())?;
+    let causes = decide_access(&facts, &authorization.scopes).map_err(|denied| denied.at_token_endpoint())?;
+
+    let secret = |generation| app.store.vault().refresh_token_secret(grant_id.0.as_bytes(), generation);
+    let of_generation = |generation| refresh_token(grant_id, generation, &secret(generation));
+    let genuine = Digest::of(of_generation(presented.generation)) == presented.digest;
+    let successor = of_generation(presented.generation.wrapping_add(1));
+    let narrowed = params.value("scope").map(Scopes::parse).transpose()?.filter(|scopes| !scopes.is_empty());
+    let scopes = narrowed.clone().unwrap_or_else(|| authorization.scopes.clone());
+    let issued = new_access_token(app, grant_id, settings.access_token_seconds, now);
+    let command = Refresh {
+        client_id: client.id.clone(),
+        presented,
+        genuine,
+        successor: Digest::of(&successor),
+        scopes: narrowed,
+        access_token: issued.clone(),
+        causes,
+        now,
+    };
+    let context = circumstances.context(app, Actor::Client(client.id.clone()));
+    let receipt = app.store.execute::<Grant>(grant_id, GrantCommand::Refresh(Box::new(command)), &context).await?;
+    // Reuse is recorded together with the end of the family, and refused.
+    if !matches!(receipt.events.as_slice(), [GrantEvent::Refreshed { .. }]) {
+        return Err(INVALID.into());
+    }
+    tokens_for_person(app, client, &authorization, &scopes, &issued, Some(successor), now).await
+}

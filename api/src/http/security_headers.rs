@@ -1,0 +1,47 @@
+//! Headers of every answer: a content security policy without exceptions, and what else keeps a page from being abused.
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+/// Only our own files; nothing inline, no frames, forms only to ourselves and, where a page says so, to the app.
+fn policy(form_action: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+         form-action 'self'{form_action}; base-uri 'none'; frame-ancestors 'none'; \
+         require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+}
+
+const FIXED: &[(HeaderName, &str)] = &[
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+];
+
+/// Layer: adds what an answer has not set itself.
+pub async fn add(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in FIXED {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    let permissions = "publickey-credentials-get=(self), publickey-credentials-create=(self)";
+    headers.entry("permissions-policy").or_insert(HeaderValue::from_static(permissions));
+    headers.entry("cross-origin-opener-policy").or_insert(HeaderValue::from_static("same-origin-allow-popups"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        allow_form_action(headers, None);
+    }
+    response
+}
+
+/// Lets the page's forms, and the redirects that answer them, lead to this origin or scheme as well. Browsers apply
+/// `form-action` to the redirect after a form's post, too.
+pub fn allow_form_action(headers: &mut HeaderMap, target: Option<&str>) {
+    let target = target.filter(|target| !target.is_empty()).map(|target| format!(" {target}")).unwrap_or_default();
+    if let Ok(value) = HeaderValue::from_str(&policy(&target)) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, value);
+    }
+}

@@ -1,0 +1,359 @@
+//! `GET|POST /authorize` (RFC 6749 §3.1, OpenID Connect Core §3.1.2).
+//!
+//! A request that cannot be answered at once is kept, bound to the browser that brought it, and the person is sent to
+//! what is missing; `/authorize?interaction=…` takes it up again.
+
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chancery_adapters::event_store::ExecuteError;
+use chancery_domain::authorization::interaction::{Done, Present, Situation, Step, next_step};
+use chancery_domain::authorization::request::{self, AuthorizationRequest, BadAddress};
+use chancery_domain::client::ClientSettings;
+use chancery_domain::digest::Digest;
+use chancery_domain::grant::{Authorization, Grant, GrantCommand};
+use chancery_domain::ids::{GrantId, UserId};
+use chancery_domain::oauth::authorization_response::{AuthorizationResponse, ResponseMode};
+use chancery_domain::oauth::error::OAuthError;
+use chancery_domain::oauth::params::Params;
+use chancery_domain::oauth::token_value::code;
+use chancery_domain::policy::access::{AccessFacts, ConsentFacts, decide_access};
+use chancery_projections::{access, clients};
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+use super::error::{store_error, unavailable};
+use crate::app::App;
+use crate::http::cookie;
+use crate::http::form::{body_params, query_params};
+use crate::http::request::Circumstances;
+use crate::http::security_headers::allow_form_action;
+use crate::http::session::{SignedIn, signed_in};
+use crate::pages::desk::{FormPost, Member};
+use crate::pages::render::{desk_frame, error_page, page};
+
+const INTERACTION: &str = "interaction";
+
+/// A request that waits for its person.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Interaction {
+    pub request: AuthorizationRequest,
+    #[serde(with = "time::serde::rfc3339")]
+    pub asked_at: OffsetDateTime,
+    pub account_selected: bool,
+    pub consented: bool,
+}
+
+/// What a handler here ends in: an answer for the app, or a page for the person.
+pub enum Outcome {
+    Answer(AuthorizationResponse),
+    Page(Box<Response>),
+}
+
+pub async fn authorize(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    method: Method,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let params = match method {
+        Method::POST => match body_params(&headers, &body) {
+            Ok(params) => params,
+            Err(_) => return bad_request(&app, "The app's request is not a form."),
+        },
+        _ => query_params(uri.query()),
+    };
+    let outcome = match params.value("interaction") {
+        Some(id) if method == Method::GET => resume(&app, &circumstances, &headers, id).await,
+        _ => begin(&app, &circumstances, &headers, &params).await,
+    };
+    match outcome {
+        Ok(Outcome::Answer(answer)) => respond(&app, answer),
+        Ok(Outcome::Page(page)) => *page,
+        Err(error) => {
+            tracing::error!(%error, "the database failed");
+            error_page(&app, StatusCode::SERVICE_UNAVAILABLE, "We will be right back", &[TRY_AGAIN], None)
+        }
+    }
+}
+
+const TRY_AGAIN: &str = "The service is briefly unavailable. Wait a moment and try again.";
+
+async fn begin(
+    app: &App,
+    circumstances: &Circumstances,
+    headers: &HeaderMap,
+    params: &Params,
+) -> Result<Outcome, sqlx::Error> {
+    // Who asks, and where the answer goes: until both are known, nobody is redirected anywhere (RFC 6749 §4.1.2.1).
+    let client_id = match request::client_id(params) {
+        Ok(id) => id,
+        Err(error) => return Ok(bad_address(app, error)),
+    };
+    let row = clients::find(&app.pool, &client_id).await?.filter(|row| !row.disabled);
+    let Some(row) = row else { return Ok(bad_address(app, BadAddress::UnknownClient)) };
+    let address = match request::return_address(params, &row.settings) {
+        Ok(address) => address,
+        Err(error) => return Ok(bad_address(app, error)),
+    };
+    let request = match request::parse(params, client_id, address.clone(), &row.settings) {
+        Ok(request) => request,
+        Err(error) => return Ok(Outcome::Answer(address.error(error, &app.issuer))),
+    };
+    let interaction = Interaction { request, asked_at: app.now(), account_selected: false, consented: false };
+    proceed(app, circumstances, headers, interaction, &row.settings, None).await
+}
+
+/// Takes up a kept request in the browser that brought it (attacks, CVE-2022-39222: never in another).
+async fn resume(
+    app: &App,
+    circumstances: &Circumstances,
+    headers: &HeaderMap,
+    id: &str,
+) -> Result<Outcome, sqlx::Error> {
+    let Some(interaction) = look(app, headers, id).await? else {
+        return Ok(Outcome::Page(Box::new(gone(app))));
+    };
+    let row = clients::find(&app.pool, &interaction.request.client_id).await?.filter(|row| !row.disabled);
+    let Some(row) = row else { return Ok(bad_address(app, BadAddress::UnknownClient)) };
+    // RU-08: an address that was unregistered meanwhile gets nothing.
+    let still = chancery_domain::oauth::redirect_uri::find(
+        &row.settings.redirect_uris,
+        &interaction.request.address.redirect_uri,
+    );
+    if still.is_none() {
+        return Ok(bad_address(app, BadAddress::UnregisteredRedirectUri));
+    }
+    proceed(app, circumstances, headers, interaction, &row.settings, Some(id)).await
+}
+
+async fn proceed(
+    app: &App,
+    circumstances: &Circumstances,
+    headers: &HeaderMap,
+    interaction: Interaction,
+    settings: &ClientSettings,
+    kept_as: Option<&str>,
+) -> Result<Outcome, sqlx::Error> {
+    let request = &interaction.request;
+    let present = signed_in(app, headers).await?;
+    let now = app.now();
+    let facts = match &present {
+        Some(present) => {
+            let (user, session) = (present.user.id(), present.session.id());
+            access::of_person(&app.pool, &request.client_id, user, session, None, now).await?.map(|(_, facts)| facts)
+        }
+        None => None,
+    };
+    let step = next_step(request, &situation(app, &interaction, settings, present.as_ref(), facts.as_ref(), now));
+    let answer = |error: OAuthError| Ok(Outcome::Answer(request.address.clone().error(error, &app.issuer)));
+    match (step, present, facts) {
+        (Err(error), ..) => answer(error),
+        (Ok(Step::Nothing), Some(present), Some(facts)) => {
+            let causes = match decide_access(&facts, &request.scopes) {
+                Ok(causes) => causes,
+                Err(denied) => return answer(denied.at_authorization_endpoint()),
+            };
+            // Single use: of two tabs, or two presses, one gets the code.
+            if let Some(id) = kept_as
+                && take(app, headers, id).await?.is_none()
+            {
+                return Ok(Outcome::Page(Box::new(gone(app))));
+            }
+            issue_code(app, circumstances, &present, request, settings, causes).await
+        }
+        // Somebody outside the allowed groups need not be asked anything (AZ-12).
+        (Ok(_), Some(_), Some(facts)) if outside_group(&facts) => {
+            let denied = chancery_domain::policy::access::AccessDenied::NotInGroup;
+            answer(denied.at_authorization_endpoint())
+        }
+        (Ok(step), ..) => Ok(Outcome::Page(Box::new(ask(app, headers, &interaction, step, kept_as).await?))),
+    }
+}
+
+fn situation<'a>(
+    app: &App,
+    interaction: &Interaction,
+    settings: &ClientSettings,
+    present: Option<&SignedIn>,
+    facts: Option<&'a AccessFacts>,
+    now: OffsetDateTime,
+) -> Situation<'a> {
+    let consented = facts.and_then(|facts| facts.person.as_ref()).and_then(|person| match &person.consent {
+        ConsentFacts::Given(scopes) => Some(scopes),
+        ConsentFacts::Skipped | ConsentFacts::Absent => None,
+    });
+    Situation {
+        session: present.map(|present| Present {
+            user: present.user.id(),
+            authenticated_at: present.session.authenticated_at,
+            consented,
+        }),
+        hinted: interaction.request.id_token_hint.as_deref().and_then(|hint| hinted(app, hint)),
+        asked_at: interaction.asked_at,
+        now,
+        requires_reauthentication: settings.requires_reauthentication,
+        skip_consent: settings.skip_consent,
+        done: Done { account_selected: interaction.account_selected, consented: interaction.consented },
+    }
+}
+
+fn outside_group(facts: &AccessFacts) -> bool {
+    facts.person.as_ref().is_some_and(|person| person.client_is_restricted && !person.in_allowed_group)
+}
+
+/// The subject of an ID token of ours, however old; anything else hints at nobody (AZ-17).
+fn hinted(app: &App, hint: &str) -> Option<UserId> {
+    super::end_session::verified_hint(app, hint).map(|hint| hint.user)
+}
+
+/// The code is recorded before it leaves.
+async fn issue_code(
+    app: &App,
+    circumstances: &Circumstances,
+    present: &SignedIn,
+    request: &AuthorizationRequest,
+    settings: &ClientSettings,
+    causes: chancery_domain::policy::access::Causes,
+) -> Result<Outcome, sqlx::Error> {
+    let now = app.now();
+    let grant_id = GrantId(app.entropy.uuid_v4());
+    let mut secret = [0; 32];
+    app.entropy.fill(&mut secret);
+    let value = code(grant_id, &secret);
+    let authorization = Authorization {
+        user_id: present.user.id(),
+        client_id: request.client_id.clone(),
+        session_id: present.session.id(),
+        code: Digest::of(&value),
+        redirect_uri: request.address.redirect_uri.clone(),
+        scopes: request.scopes.clone(),
+        nonce: request.nonce.clone(),
+        code_challenge: request.code_challenge.clone(),
+        authenticated_at: present.session.authenticated_at,
+        acr: present.session.acr.clone(),
+        amr: present.session.amr.clone(),
+        claims: request.claims.names.clone(),
+        code_expires_at: now + Duration::seconds(app.config.code_seconds),
+        ends_at: now + Duration::seconds(settings.refresh_token_seconds.max(settings.access_token_seconds)),
+        causes,
+    };
+    let context = circumstances.context(app, present.actor());
+    let authorize = GrantCommand::Authorize(Box::new(authorization));
+    let address = request.address.clone();
+    let answer = match app.store.create::<Grant>(grant_id, authorize, &context).await {
+        Ok(_) => address.code(value, &app.issuer),
+        Err(ExecuteError::Store(error)) => address.error(store_error(error), &app.issuer),
+        Err(ExecuteError::Refused(_)) => address.error(unavailable(), &app.issuer),
+    };
+    Ok(Outcome::Answer(answer))
+}
+
+/// Keeps the request and shows what is missing.
+async fn ask(
+    app: &App,
+    headers: &HeaderMap,
+    interaction: &Interaction,
+    step: Step,
+    kept_as: Option<&str>,
+) -> Result<Response, sqlx::Error> {
+    let browser = cookie::read(headers, cookie::BROWSER).map(str::to_owned);
+    let new_browser = browser.is_none();
+    let browser = browser.unwrap_or_else(|| app.entropy.token().expose().clone());
+    let id = match kept_as {
+        Some(id) => id.to_owned(),
+        None => {
+            let id = app.entropy.token().expose().clone();
+            let key = format!("{browser}.{id}");
+            app.short_lived.put(INTERACTION, &key, interaction, Duration::hours(1), app.now()).await?;
+            id
+        }
+    };
+    let path = match step {
+        Step::Authenticate => "/login",
+        Step::SelectAccount => "/select-account",
+        Step::Reauthenticate => "/reauthenticate",
+        Step::Consent | Step::Nothing => "/consent",
+    };
+    let mut response = see_other(&format!("{path}?interaction={id}"));
+    if new_browser {
+        cookie::set(response.headers_mut(), cookie::BROWSER, &browser, None);
+    }
+    Ok(response)
+}
+
+/// The request that this browser brought under this id.
+pub async fn look(app: &App, headers: &HeaderMap, id: &str) -> Result<Option<Interaction>, sqlx::Error> {
+    let Some(browser) = cookie::read(headers, cookie::BROWSER) else { return Ok(None) };
+    app.short_lived.look(INTERACTION, &format!("{browser}.{id}"), app.now()).await
+}
+
+/// The same, used up.
+pub async fn take(app: &App, headers: &HeaderMap, id: &str) -> Result<Option<Interaction>, sqlx::Error> {
+    let Some(browser) = cookie::read(headers, cookie::BROWSER) else { return Ok(None) };
+    app.short_lived.take(INTERACTION, &format!("{browser}.{id}"), app.now()).await
+}
+
+/// Keeps a request again with what its person did for it.
+pub async fn update(app: &App, headers: &HeaderMap, id: &str, interaction: &Interaction) -> Result<(), sqlx::Error> {
+    let Some(browser) = cookie::read(headers, cookie::BROWSER) else { return Ok(()) };
+    let key = format!("{browser}.{id}");
+    app.short_lived.put(INTERACTION, &key, interaction, Duration::hours(1), app.now()).await
+}
+
+/// The answer, by the way the request asked for.
+pub fn respond(app: &App, answer: AuthorizationResponse) -> Response {
+    match answer.address.mode {
+        // RFC 9700 §4.12: 303, so that nothing posted here is posted on.
+        ResponseMode::Query => see_other(&answer.location()),
+        ResponseMode::FormPost => {
+            let members = answer.parameters.iter();
+            let members = members.map(|(name, value)| Member { name: (*name).to_owned(), value: value.clone() });
+            let form = FormPost {
+                frame: desk_frame(app),
+                action: answer.address.redirect_uri.clone(),
+                members: members.collect(),
+            };
+            let mut response = page(&form);
+            allow_form_action(response.headers_mut(), Some(&form_target(&answer.address.redirect_uri)));
+            response
+        }
+    }
+}
+
+/// The origin or scheme that a form may lead to.
+pub fn form_target(redirect_uri: &str) -> String {
+    match url::Url::parse(redirect_uri) {
+        Ok(url) if matches!(url.scheme(), "https" | "http") => url.origin().ascii_serialization(),
+        Ok(url) => format!("{}:", url.scheme()),
+        Err(_) => String::new(),
+    }
+}
+
+pub fn see_other(location: &str) -> Response {
+    match HeaderValue::from_str(location) {
+        Ok(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+fn bad_address(app: &App, error: BadAddress) -> Outcome {
+    tracing::info!(%error, "an authorization request was refused");
+    let says = crate::accounts::sentence(&error);
+    Outcome::Page(Box::new(bad_request(app, &format!("{says}."))))
+}
+
+fn bad_request(app: &App, says: &str) -> Response {
+    let next = "Nothing was sent to the app. Tell whoever runs it; you can close this page.";
+    error_page(app, StatusCode::BAD_REQUEST, "This sign-in can’t go on", &[says, next], None)
+}
+
+/// A request that was answered, has expired, or began in another browser.
+pub fn gone(app: &App) -> Response {
+    let says = "This sign-in was finished already, took too long, or began in another browser.";
+    let next = "Go back to the app and start again.";
+    error_page(app, StatusCode::BAD_REQUEST, "This sign-in is over", &[says, next], None)
+}

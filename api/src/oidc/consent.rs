@@ -1,0 +1,91 @@
+//! What a person decides about an app: consent (OpenID Connect Core §3.1.2.4), and with which account to go on.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use chancery_domain::consent::{Consent, ConsentCommand, stream};
+use chancery_domain::oauth::error::{ErrorCode, OAuthError};
+use chancery_domain::session::SessionEnd;
+
+use super::authorize::{gone, look, respond, see_other, take, update};
+use crate::app::App;
+use crate::http::cookie;
+use crate::http::error::ApiError;
+use crate::http::form::body_params;
+use crate::http::request::Circumstances;
+use crate::http::session::SignedIn;
+use crate::pages::render::api_error_page;
+use crate::webauthn::end_session;
+
+/// `POST /consent`: allow, or cancel, which the app is told.
+pub async fn decide(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    signed_in: SignedIn,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    decided(&app, &circumstances, &signed_in, &headers, &body)
+        .await
+        .unwrap_or_else(|error| api_error_page(&app, &error))
+}
+
+async fn decided(
+    app: &App,
+    circumstances: &Circumstances,
+    signed_in: &SignedIn,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Response, ApiError> {
+    let params = body_params(headers, body).map_err(|_| ApiError::invalid_body())?;
+    let id = params.value("interaction").unwrap_or_default();
+    let Some(mut interaction) = look(app, headers, id).await? else { return Ok(gone(app)) };
+    let request = &interaction.request;
+    if params.value("answer") != Some("allow") {
+        take(app, headers, id).await?;
+        let error = OAuthError::new(ErrorCode::AccessDenied, "the person did not allow it");
+        return Ok(respond(app, request.address.clone().error(error, &app.issuer)));
+    }
+    let (user_id, client_id) = (signed_in.user.id(), request.client_id.clone());
+    let give = ConsentCommand::Give { user_id, client_id, scopes: request.scopes.clone() };
+    let context = circumstances.context(app, signed_in.actor());
+    let stream = stream(user_id, &request.client_id);
+    app.store.execute::<Consent>(stream, give, &context).await.map_err(|_| ApiError::unavailable())?;
+    interaction.consented = true;
+    update(app, headers, id, &interaction).await?;
+    Ok(see_other(&format!("/authorize?interaction={id}")))
+}
+
+/// `POST /select-account`: continue as who is signed in, or sign out here and let somebody else sign in.
+pub async fn select_account(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    signed_in: SignedIn,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    selected(&app, &circumstances, &signed_in, &headers, &body)
+        .await
+        .unwrap_or_else(|error| api_error_page(&app, &error))
+}
+
+async fn selected(
+    app: &App,
+    circumstances: &Circumstances,
+    signed_in: &SignedIn,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Response, ApiError> {
+    let params = body_params(headers, body).map_err(|_| ApiError::invalid_body())?;
+    let id = params.value("interaction").unwrap_or_default();
+    let Some(mut interaction) = look(app, headers, id).await? else { return Ok(gone(app)) };
+    interaction.account_selected = true;
+    update(app, headers, id, &interaction).await?;
+    let mut response = see_other(&format!("/authorize?interaction={id}"));
+    if params.value("answer") != Some("continue") {
+        end_session(app, circumstances, signed_in, SessionEnd::Replaced).await?;
+        cookie::clear(response.headers_mut(), cookie::SESSION);
+    }
+    Ok(response)
+}

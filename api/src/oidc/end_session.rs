@@ -1,0 +1,148 @@
+//! `GET|POST /api/oidc/end-session` (OpenID Connect RP-Initiated Logout 1.0) and the person's own sign-out.
+
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
+use chancery_adapters::signing::Expected;
+use chancery_domain::ids::ClientId;
+use chancery_domain::oauth::params::Params;
+use chancery_domain::oidc::logout::{Hint, post_logout_redirect, refused_redirect};
+use chancery_domain::session::{Session, SessionCommand, SessionEnd};
+use chancery_projections::clients;
+
+use super::authorize::see_other;
+use crate::app::App;
+use crate::http::cookie;
+use crate::http::error::ApiError;
+use crate::http::form::{body_params, query_params};
+use crate::http::request::Circumstances;
+use crate::http::session::{MaybeSignedIn, SignedIn};
+use crate::pages::desk::{Action, Message};
+use crate::pages::render::{api_error_page, desk_frame, error_page, page};
+
+pub async fn end_session(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    MaybeSignedIn(present): MaybeSignedIn,
+    method: Method,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let params = match method {
+        Method::POST => body_params(&headers, &body).unwrap_or_default(),
+        _ => query_params(uri.query()),
+    };
+    ended(&app, &circumstances, present, &params).await.unwrap_or_else(|error| api_error_page(&app, &error))
+}
+
+async fn ended(
+    app: &App,
+    circumstances: &Circumstances,
+    present: Option<SignedIn>,
+    params: &Params,
+) -> Result<Response, ApiError> {
+    let hint = params.value("id_token_hint").and_then(|text| verified_hint(app, text));
+    // §2: a client_id beside the hint must be the one the hint was issued to.
+    let named = params.value("client_id").map(str::parse::<ClientId>);
+    let contradicts = matches!((&named, &hint), (Some(Ok(id)), Some(hint)) if *id != hint.client);
+    let client = match hint.as_ref().map(|hint| hint.client.clone()) {
+        Some(id) => clients::find(&app.pool, &id).await?,
+        None => None,
+    };
+    let settings = client.as_ref().map(|row| &row.settings.0);
+    let redirect = post_logout_redirect(params, hint.as_ref(), settings).filter(|_| !contradicts);
+    if refused_redirect(params, redirect.as_deref()) {
+        let says = "The app asked to return to an address that is not registered for signing out.";
+        let action = present.as_ref().map(|_| sign_out_action());
+        return Ok(error_page(app, StatusCode::BAD_REQUEST, "This sign-out can’t go on", &[says], action));
+    }
+    let Some(present) = present else { return Ok(finished(app, redirect.as_deref())) };
+    // §2 and attacks ES-01: without a hint for who is signed in here, the person is asked.
+    if hint.is_none_or(|hint| hint.user != present.user.id()) {
+        return Ok(confirmation(app, &present));
+    }
+    end(app, circumstances, &present, SessionEnd::LogoutRequested).await?;
+    let mut response = finished(app, redirect.as_deref());
+    cookie::clear(response.headers_mut(), cookie::SESSION);
+    Ok(response)
+}
+
+/// `GET /sign-out`.
+pub async fn ask(State(app): State<App>, MaybeSignedIn(present): MaybeSignedIn) -> Response {
+    match present {
+        Some(present) => confirmation(&app, &present),
+        None => finished(&app, None),
+    }
+}
+
+/// `POST /sign-out`, from our own pages only.
+pub async fn confirm(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    MaybeSignedIn(present): MaybeSignedIn,
+) -> Response {
+    if let Some(present) = present
+        && let Err(error) = end(&app, &circumstances, &present, SessionEnd::SignedOut).await
+    {
+        return api_error_page(&app, &error);
+    }
+    let mut response = finished(&app, None);
+    cookie::clear(response.headers_mut(), cookie::SESSION);
+    response
+}
+
+async fn end(app: &App, circumstances: &Circumstances, present: &SignedIn, why: SessionEnd) -> Result<(), ApiError> {
+    let context = circumstances.context(app, present.actor());
+    let end = SessionCommand::End { why };
+    let ended = app.store.execute::<Session>(present.session.id(), end, &context).await;
+    ended.map(|_| ()).map_err(crate::webauthn::session_error)
+}
+
+/// An ID token that we signed, however old (§2: "the OP SHOULD accept ID Tokens … even if exp has passed").
+pub fn verified_hint(app: &App, text: &str) -> Option<Hint> {
+    let expected = Expected { typ: "JWT", issuer: &app.issuer, now: app.now().unix_timestamp(), allow_expired: true };
+    let claims = app.keyring.verify(text, expected).ok()?;
+    let member = |name: &str| claims.get(name).and_then(serde_json::Value::as_str);
+    Some(Hint {
+        user: member("sub")?.parse().ok()?,
+        client: member("aud")?.parse().ok()?,
+        session: member("sid").and_then(|sid| sid.parse().ok()),
+    })
+}
+
+fn finished(app: &App, redirect: Option<&str>) -> Response {
+    if let Some(location) = redirect {
+        return see_other(location);
+    }
+    let says = vec!["You can close this page.".to_owned(), "Apps may keep you signed in on their own.".to_owned()];
+    page(&Message {
+        frame: desk_frame(app),
+        id: "signed-out",
+        heading: "You are signed out".to_owned(),
+        says,
+        request_id: None,
+        action: Some(Action {
+            label: "Sign in again".into(),
+            href: "/login".into(),
+            posts: false,
+            members: Vec::new(),
+        }),
+    })
+}
+
+fn confirmation(app: &App, present: &SignedIn) -> Response {
+    page(&Message {
+        frame: desk_frame(app),
+        id: "sign-out",
+        heading: "Sign out?".to_owned(),
+        says: vec![format!("You are signed in as {}.", present.user.display_name)],
+        request_id: None,
+        action: Some(sign_out_action()),
+    })
+}
+
+fn sign_out_action() -> Action {
+    Action { label: "Sign out".into(), href: "/sign-out".into(), posts: true, members: Vec::new() }
+}

@@ -1,0 +1,109 @@
+//! [`OAuthError`] → bytes: one table (RFC 6749 §5.2, RFC 6750 §3).
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chancery_adapters::event_store::{ExecuteError, StoreError};
+use chancery_domain::grant::GrantRefusal;
+use chancery_domain::oauth::error::{ErrorCode, OAuthError};
+use serde_json::json;
+
+/// An error on its way to a client that called by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct ProtocolError {
+    pub error: OAuthError,
+}
+
+impl From<OAuthError> for ProtocolError {
+    fn from(error: OAuthError) -> Self {
+        Self { error }
+    }
+}
+
+impl From<sqlx::Error> for ProtocolError {
+    fn from(error: sqlx::Error) -> Self {
+        tracing::error!(%error, "the database failed");
+        unavailable().into()
+    }
+}
+
+impl From<StoreError> for ProtocolError {
+    fn from(error: StoreError) -> Self {
+        store_error(error).into()
+    }
+}
+
+impl From<ExecuteError<GrantRefusal>> for ProtocolError {
+    fn from(error: ExecuteError<GrantRefusal>) -> Self {
+        match error {
+            ExecuteError::Refused(refusal) => {
+                tracing::info!(%refusal, "a grant was refused");
+                OAuthError::from(refusal).into()
+            }
+            ExecuteError::Store(error) => error.into(),
+        }
+    }
+}
+
+pub const fn unavailable() -> OAuthError {
+    OAuthError::new(ErrorCode::TemporarilyUnavailable, "the service is briefly unavailable")
+}
+
+pub fn store_error(error: StoreError) -> OAuthError {
+    match error {
+        // Somebody else used the same code or token at the same moment.
+        StoreError::Conflict => OAuthError::invalid_grant("the code or token is not valid"),
+        other => {
+            tracing::error!(error = %other, "the event store failed");
+            unavailable()
+        }
+    }
+}
+
+impl IntoResponse for ProtocolError {
+    fn into_response(self) -> Response {
+        let OAuthError { code, description } = self.error;
+        let body = Json(json!({ "error": code.as_str(), "error_description": description }));
+        let mut response = (status(code), body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if code == ErrorCode::InvalidClient {
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"Chancery\", charset=\"UTF-8\""),
+            );
+        }
+        if matches!(code, ErrorCode::InvalidToken | ErrorCode::InsufficientScope) {
+            let value = format!("Bearer error=\"{}\", error_description=\"{description}\"", code.as_str());
+            headers.extend(HeaderValue::from_str(&value).map(|value| (header::WWW_AUTHENTICATE, value)));
+        }
+        if code == ErrorCode::TemporarilyUnavailable {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+}
+
+fn status(code: ErrorCode) -> StatusCode {
+    match code {
+        // RFC 6749 §5.2 and RFC 6750 §3.1.
+        ErrorCode::InvalidClient | ErrorCode::InvalidToken => StatusCode::UNAUTHORIZED,
+        ErrorCode::InsufficientScope => StatusCode::FORBIDDEN,
+        ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::InvalidRequest
+        | ErrorCode::InvalidGrant
+        | ErrorCode::UnauthorizedClient
+        | ErrorCode::UnsupportedGrantType
+        | ErrorCode::UnsupportedResponseType
+        | ErrorCode::InvalidScope
+        | ErrorCode::AccessDenied
+        | ErrorCode::LoginRequired
+        | ErrorCode::ConsentRequired
+        | ErrorCode::InteractionRequired
+        | ErrorCode::RequestNotSupported
+        | ErrorCode::RequestUriNotSupported
+        | ErrorCode::RegistrationNotSupported
+        | ErrorCode::UnmetAuthenticationRequirements => StatusCode::BAD_REQUEST,
+    }
+}

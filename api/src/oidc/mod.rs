@@ -1,0 +1,46 @@
+//! The protocol endpoints, one a file. A handler parses, authenticates, executes and answers; the rules are in the domain.
+
+pub mod authorize;
+mod consent;
+mod discovery;
+pub mod end_session;
+pub mod error;
+mod introspect;
+mod person;
+mod revoke;
+mod token;
+mod userinfo;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+pub use person::claims as person_claims;
+
+use crate::app::App;
+
+/// Endpoints that clients call with their own proof, from anywhere: no cookie counts here.
+pub fn protocol_routes() -> Router<App> {
+    Router::new()
+        .route("/.well-known/openid-configuration", get(discovery::metadata))
+        .route("/.well-known/oauth-authorization-server", get(discovery::metadata))
+        .route("/.well-known/jwks.json", get(discovery::jwks))
+        .route("/api/oidc/token", post(token::token))
+        .route("/api/oidc/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
+        .route("/api/oidc/introspect", post(introspect::introspect))
+        .route("/api/oidc/revoke", post(revoke::revoke))
+}
+
+/// Endpoints that a browser is sent to, from anywhere.
+pub fn browser_routes() -> Router<App> {
+    Router::new()
+        .route("/authorize", get(authorize::authorize).post(authorize::authorize))
+        .route("/api/oidc/end-session", get(end_session::end_session).post(end_session::end_session))
+}
+
+/// What a person decides on our own pages.
+pub fn page_routes() -> Router<App> {
+    Router::new()
+        .route("/consent", post(consent::decide))
+        .route("/select-account", post(consent::select_account))
+        .route("/sign-out", get(end_session::ask).post(end_session::confirm))
+}

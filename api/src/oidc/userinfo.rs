@@ -1,0 +1,101 @@
+//! `GET|POST /api/oidc/userinfo` (OpenID Connect Core §5.3, RFC 6750 §2).
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, Method, header};
+use axum::response::{IntoResponse, Response};
+use chancery_domain::ids::GrantId;
+use chancery_domain::oauth::error::{ErrorCode, OAuthError};
+use chancery_domain::oauth::params::Params;
+use chancery_domain::oauth::scope::{OPENID, Scopes};
+use chancery_domain::oidc::access_token::{AccessTokenClaims, grant_of};
+use chancery_domain::policy::access::decide_access;
+use chancery_projections::access;
+use serde_json::{Value, json};
+
+use super::error::ProtocolError;
+use super::person;
+use crate::app::App;
+use crate::http::form::{body_params, query_params};
+
+const INVALID_TOKEN: OAuthError = OAuthError::new(ErrorCode::InvalidToken, "the access token is not valid");
+
+pub async fn userinfo(
+    State(app): State<App>,
+    method: Method,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ProtocolError> {
+    let form = match method {
+        Method::POST if !body.is_empty() => body_params(&headers, &body)?,
+        _ => Params::default(),
+    };
+    let token = bearer_token(&headers, &form, &query_params(uri.query()))?;
+    let live = live_token(&app, &token).await?.ok_or(INVALID_TOKEN)?;
+    let scopes = Scopes::known(live.claims.scope.split(' '));
+    if !scopes.contains(OPENID) {
+        return Err(OAuthError::new(ErrorCode::InsufficientScope, "the openid scope is required").into());
+    }
+    let user = live.claims.sub.parse().map_err(|_| INVALID_TOKEN)?;
+    let person = person::claims(&app, user).await?.ok_or(INVALID_TOKEN)?;
+    let mut claims = person.released(&scopes);
+    claims.insert("sub".to_owned(), json!(person.sub));
+    let headers = [(header::CACHE_CONTROL, "no-store")];
+    Ok((headers, Json(Value::Object(claims))).into_response())
+}
+
+/// One access token, from the header or the form body; never from the query (RFC 9700 §4.3.2).
+fn bearer_token(headers: &HeaderMap, form: &Params, query: &Params) -> Result<String, OAuthError> {
+    if query.value("access_token").is_some() {
+        return Err(OAuthError::invalid_request("the access token does not belong into the URI"));
+    }
+    let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let header =
+        header.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    match (header, form.value("access_token")) {
+        (Some(_), Some(_)) => Err(OAuthError::invalid_request("send the access token one way only")),
+        (Some((_, token)), None) => Ok(token.trim().to_owned()),
+        (None, Some(token)) => Ok(token.to_owned()),
+        (None, None) => Err(INVALID_TOKEN),
+    }
+}
+
+/// An access token that counts at this moment.
+pub struct LiveToken {
+    pub claims: AccessTokenClaims,
+    pub grant: GrantId,
+}
+
+/// Verifies an access token and asks the policy whether what it rests on still holds.
+///
+/// # Errors
+/// Those of the database; anything wrong with the token is None.
+pub async fn live_token(app: &App, token: &str) -> Result<Option<LiveToken>, ProtocolError> {
+    let Some(claims) = access_claims(app, token) else { return Ok(None) };
+    let (Some(grant), Ok(client)) = (grant_of(&claims.jti), claims.client_id.parse()) else { return Ok(None) };
+    let now = app.now();
+    let scopes = Scopes::known(claims.scope.split(' '));
+    let facts = match (claims.sub.parse(), claims.sid.as_deref().map(str::parse)) {
+        (Ok(user), Some(Ok(session))) => {
+            let grant = Some((grant, Some(claims.jti.as_str())));
+            access::of_person(&app.pool, &client, user, session, grant, now).await?.map(|(_, facts)| facts)
+        }
+        _ => access::of_client(&app.pool, &client, Some((grant, &claims.jti))).await?,
+    };
+    let allowed = facts.is_some_and(|facts| decide_access(&facts, &scopes).is_ok());
+    Ok(allowed.then_some(LiveToken { claims, grant }))
+}
+
+/// RFC 9068 §4: type, issuer, signature and expiry.
+pub fn access_claims(app: &App, token: &str) -> Option<AccessTokenClaims> {
+    let expected = chancery_adapters::signing::Expected {
+        typ: "at+jwt",
+        issuer: &app.issuer,
+        now: app.now().unix_timestamp(),
+        allow_expired: false,
+    };
+    let claims = app.keyring.verify(token, expected).ok()?;
+    serde_json::from_value(claims).ok()
+}
