@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod api_keys;
+pub mod audit;
 pub mod clients;
 pub mod consents;
 pub mod enrollments;
@@ -38,6 +39,11 @@ pub fn transactional() -> Vec<Arc<dyn Projection>> {
         Arc::new(grants::Grants),
         Arc::new(signing_keys::SigningKeys),
     ]
+}
+
+/// The views that follow behind the log.
+pub fn catch_up() -> Vec<Arc<dyn Projection>> {
+    vec![Arc::new(audit::Audit)]
 }
 
 /// The stream's id as the UUID it is for most aggregates.

@@ -1,0 +1,123 @@
+//! Sentences about apps, what people allow them, their tokens, groups and the keys that sign.
+
+use chancery_domain::actor::Actor;
+use chancery_domain::client::ClientEvent;
+use chancery_domain::consent::ConsentEvent;
+use chancery_domain::grant::{GrantEvent, RevokedWhy};
+use chancery_domain::group::GroupEvent;
+use chancery_domain::oauth::scope::Scopes;
+use chancery_domain::signing_key::SigningKeyEvent;
+
+use super::changes;
+use super::sentence::{Part, Sentence, Thing, app, named, person, strong, text, thing};
+use super::whom::Whom;
+
+pub(super) fn client(event: &ClientEvent, whom: &Whom, by: Part) -> Sentence {
+    let Some(id) = &whom.client else { return Sentence::from([by, text(" changed an app")]) };
+    let called = |name: &str| named(Thing::App(id.clone()), name);
+    match event {
+        ClientEvent::Registered { settings } => [by, text(" added the app "), called(&settings.name)].into(),
+        ClientEvent::Changed { before, after } => {
+            Sentence::from([by, text(" changed "), called(&after.name)]).with(changes::settings(before, after))
+        }
+        ClientEvent::SecretAdded { prefix, .. } => {
+            [by, text(" made a secret for "), app(id), text(", beginning with "), strong(prefix)].into()
+        }
+        ClientEvent::SecretRemoved { .. } => [by, text(" removed a secret of "), app(id)].into(),
+        ClientEvent::AccessRestricted { before, after } => {
+            let mut parts = vec![by];
+            if after.is_empty() {
+                parts.extend([text(" left no group that may use "), app(id)]);
+            } else {
+                parts.extend([text(" limited "), app(id), text(" to ")]);
+                parts.extend(changes::groups(after));
+            }
+            Sentence::from(parts).with(changes::allowed_groups(before, after))
+        }
+        ClientEvent::Disabled => [by, text(" disabled "), app(id)].into(),
+        ClientEvent::Enabled => [by, text(" enabled "), app(id), text(" again")].into(),
+        ClientEvent::Deleted => [by, text(" deleted "), app(id)].into(),
+    }
+}
+
+pub(super) fn consent(event: &ConsentEvent, whom: &Whom, actor: &Actor, by: Part) -> Sentence {
+    let (ConsentEvent::Given { user_id, client_id, .. }
+    | ConsentEvent::Widened { user_id, client_id, .. }
+    | ConsentEvent::Withdrawn { user_id, client_id }) = event;
+    let themselves = actor.user() == whom.user;
+    let (person, app) = (person(*user_id), app(client_id));
+    match event {
+        ConsentEvent::Given { scopes, .. } => [person, text(" allowed "), app, text(" to see "), list(scopes)].into(),
+        ConsentEvent::Widened { before, scopes, .. } => {
+            Sentence::from([person, text(" allowed "), app, text(" to see more")]).with(changes::one(
+                "What the app may see",
+                &before.to_string(),
+                &scopes.to_string(),
+            ))
+        }
+        ConsentEvent::Withdrawn { .. } if themselves => {
+            [person, text(" took back what "), app, text(" was allowed")].into()
+        }
+        ConsentEvent::Withdrawn { .. } => [by, text(" took back what "), person, text(" had allowed "), app].into(),
+    }
+}
+
+fn list(scopes: &Scopes) -> Part {
+    strong(scopes.iter().collect::<Vec<_>>().join(", "))
+}
+
+pub(super) fn grant(event: &GrantEvent, whom: &Whom) -> Sentence {
+    let app = whom.client.as_ref().map_or(text("An app"), app);
+    let person = whom.user.map_or(text("itself"), person);
+    let told = |middle: &str, end: &str| Sentence::from([app.clone(), text(middle), person.clone(), text(end)]);
+    match event {
+        GrantEvent::Authorized(_) => Sentence::from([person, text(" signed in to "), app]),
+        GrantEvent::TokensIssued { .. } => told(" received tokens for ", ""),
+        GrantEvent::ClientTokensIssued { .. } => told(" received tokens for ", ""),
+        GrantEvent::Refreshed { repeated: false, .. } => told(" renewed its tokens for ", ""),
+        GrantEvent::Refreshed { repeated: true, .. } => told(" renewed its tokens for ", " a second time"),
+        GrantEvent::PkceFailed => told(" was refused tokens for ", ": it could not prove that it had asked for them"),
+        GrantEvent::CodeReplayed => told(" was refused tokens for ", ": the code had been used before"),
+        GrantEvent::RefreshReuseDetected { .. } => {
+            told(" was refused new tokens for ", ": it presented a token that had been replaced")
+        }
+        GrantEvent::TokenRevoked { .. } => told(" gave back a token for ", ""),
+        GrantEvent::Revoked { why: RevokedWhy::ByClient } => told(" gave back its tokens for ", ""),
+        GrantEvent::Revoked { why: RevokedWhy::CodeReplayed } => {
+            told(" lost its tokens for ", ": its code came a second time, so somebody may have copied it")
+        }
+        GrantEvent::Revoked { why: RevokedWhy::RefreshReused } => {
+            told(" lost its tokens for ", ": a replaced token came again, so somebody may have copied it")
+        }
+    }
+}
+
+pub(super) fn group(event: &GroupEvent, stream: &str, by: Part) -> Sentence {
+    let called = |name: &str| stream.parse().map_or(strong(name), |id| named(Thing::Group(id), name));
+    let group = stream.parse().map_or(strong(stream), |id| thing(Thing::Group(id)));
+    match event {
+        GroupEvent::Created { names } => [by, text(" made the group "), called(&names.friendly_name)].into(),
+        GroupEvent::Changed { before, after } => {
+            Sentence::from([by, text(" changed the group "), called(&after.friendly_name)])
+                .with(changes::group_names(before, after))
+        }
+        GroupEvent::ClaimsSet { before, after } => {
+            Sentence::from([by, text(" changed the claims of "), group]).with(changes::claims(before, after))
+        }
+        GroupEvent::Deleted => [by, text(" deleted "), group].into(),
+    }
+}
+
+pub(super) fn signing_key(event: &SigningKeyEvent, kid: &str) -> Sentence {
+    let key = strong(kid);
+    match event {
+        SigningKeyEvent::Staged { algorithm, .. } => {
+            [text("The signing key "), key, text(format!(" was published for {algorithm}, to sign later"))].into()
+        }
+        SigningKeyEvent::Activated { .. } => [text("The signing key "), key, text(" began to sign")].into(),
+        SigningKeyEvent::Retired { .. } => {
+            [text("The signing key "), key, text(" stopped signing; what it signed still counts")].into()
+        }
+        SigningKeyEvent::Removed { .. } => [text("The signing key "), key, text(" was removed")].into(),
+    }
+}

@@ -1,0 +1,192 @@
+//! The history as people read it: every event as a sentence, with who, when and from where.
+//!
+//! A catch-up view. It keeps ids, not names: `told` looks names up when a page is shown, so that a rebuild comes out
+//! equal and an erased person's name is nowhere. What an event itself says about a person goes when they are erased.
+
+mod apps;
+mod changes;
+pub mod filter;
+mod people;
+pub mod query;
+pub mod sentence;
+mod sign_ins;
+#[cfg(test)]
+mod tests;
+pub mod told;
+mod whom;
+
+use std::collections::BTreeSet;
+
+use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_domain::grant::GrantEvent;
+use chancery_domain::user::UserEvent;
+use chancery_domain::{Event, Personal, Recorded};
+use serde::Serialize;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+pub use self::filter::{AuditFilter, Kind};
+pub use self::query::AuditRow;
+use self::sentence::Sentence;
+use self::whom::{Streams, Whom};
+use crate::sessions::Whence;
+
+/// The view `audit`.
+pub struct Audit;
+
+impl Projection for Audit {
+    fn name(&self) -> &'static str {
+        "audit"
+    }
+
+    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+        Box::pin(async move {
+            let mut streams = Streams::before(connection, events).await?;
+            let entries: Vec<Entry> =
+                events.iter().map(|recorded| Entry::of(recorded, &streams.follow(recorded))).collect();
+            insert(connection, &entries).await?;
+            forget_erased(connection, &entries).await
+        })
+    }
+}
+
+/// A row as it is written.
+#[derive(Serialize)]
+struct Entry {
+    #[serde(flatten)]
+    row: AuditRow,
+    aggregate_type: &'static str,
+    aggregate_id: String,
+    search: String,
+    if_erased: Option<IfErased>,
+}
+
+/// What takes the place of the columns of these names.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct IfErased {
+    sentence: Sentence,
+    search: String,
+}
+
+impl Entry {
+    fn of(recorded: &Recorded, whom: &Whom) -> Self {
+        let sentence = Sentence::of(recorded, whom);
+        let if_erased = erased(recorded).map(|erased| {
+            let sentence = Sentence::of(&erased, whom);
+            IfErased { search: sentence.words(), sentence }
+        });
+        let Whence { address, user_agent, city, latitude, longitude, .. } = Whence::of(recorded);
+        Self {
+            aggregate_type: recorded.event.aggregate_type(),
+            aggregate_id: recorded.aggregate_id.clone(),
+            search: sentence.words(),
+            if_erased,
+            row: AuditRow {
+                position: recorded.position,
+                event_id: recorded.event_id,
+                event_name: recorded.event.name().to_owned(),
+                recorded_at: recorded.recorded_at,
+                actor: recorded.context.actor.to_string(),
+                actor_id: recorded.context.actor.user().map(|id| id.0),
+                user_id: whom.user.map(|id| id.0),
+                client_id: whom.client.as_ref().map(ToString::to_string),
+                sentence: Json(sentence),
+                refused: refused(&recorded.event),
+                // Outside the origin, which may be erased: the same before and after.
+                country: recorded.context.country.clone(),
+                city,
+                latitude,
+                longitude,
+                address,
+                user_agent,
+            },
+        }
+    }
+
+    /// The people whose erasure would reach this row.
+    fn people(&self) -> impl Iterator<Item = Uuid> {
+        self.row.user_id.into_iter().chain(self.row.actor_id)
+    }
+}
+
+fn refused(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::SignInAttempt(_)
+            | Event::Grant(GrantEvent::PkceFailed | GrantEvent::CodeReplayed | GrantEvent::RefreshReuseDetected { .. })
+            | Event::User(UserEvent::PasskeySuspended { .. })
+    )
+}
+
+/// The event as the log gives it back once the person is erased, where that differs.
+fn erased(recorded: &Recorded) -> Option<Recorded> {
+    let Event::User(event) = &recorded.event else { return None };
+    let mut event = event.clone();
+    let gone = match &mut event {
+        UserEvent::Registered { profile, .. } => erase(profile),
+        UserEvent::ProfileChanged { change, .. } => erase(change),
+        UserEvent::PasskeyEnrolled { name, .. } => erase(name),
+        UserEvent::PasskeyRenamed { name, .. } => erase(name),
+        UserEvent::ClaimsSet { claims } => erase(claims),
+        UserEvent::EmailVerified
+        | UserEvent::PasskeySuspended { .. }
+        | UserEvent::PasskeyRestored { .. }
+        | UserEvent::PasskeyRemoved { .. }
+        | UserEvent::SecondPasskeyDeclined { .. }
+        | UserEvent::GroupJoined { .. }
+        | UserEvent::GroupLeft { .. }
+        | UserEvent::Disabled
+        | UserEvent::Enabled
+        | UserEvent::AdminGranted
+        | UserEvent::AdminRevoked
+        | UserEvent::SignedOutEverywhere { .. }
+        | UserEvent::Erased => false,
+    };
+    gone.then(|| Recorded { event: Event::User(event), ..recorded.clone() })
+}
+
+/// Answers whether there was anything to erase.
+fn erase<T>(personal: &mut Personal<T>) -> bool {
+    let Personal::Known { subject, .. } = personal else { return false };
+    *personal = Personal::Erased { subject: subject.clone() };
+    true
+}
+
+async fn insert(connection: &mut PgConnection, entries: &[Entry]) -> Result<(), ProjectionError> {
+    sqlx::query("INSERT INTO audit SELECT * FROM jsonb_populate_recordset(NULL::audit, $1)")
+        .bind(Json(entries))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Takes away what is personal about people who have been erased, in this batch or before it: what was recorded between
+/// the erasure and the end of the person's key came here in the clear.
+async fn forget_erased(connection: &mut PgConnection, entries: &[Entry]) -> Result<(), ProjectionError> {
+    let people: BTreeSet<Uuid> = entries.iter().flat_map(Entry::people).collect();
+    let people: Vec<Uuid> = people.into_iter().collect();
+    let erased: Vec<Uuid> =
+        sqlx::query_scalar("SELECT user_id FROM audit WHERE event_name = 'user.erased' AND user_id = ANY($1)")
+            .bind(people)
+            .fetch_all(&mut *connection)
+            .await?;
+    if erased.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE audit SET address = NULL, user_agent = NULL, city = NULL, latitude = NULL, longitude = NULL
+         WHERE actor_id = ANY($1) AND address IS NOT NULL",
+    )
+    .bind(&erased)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "UPDATE audit SET sentence = if_erased->'sentence', search = if_erased->>'search', if_erased = NULL
+         WHERE user_id = ANY($1) AND if_erased IS NOT NULL",
+    )
+    .bind(&erased)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

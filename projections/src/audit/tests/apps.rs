@@ -1,0 +1,173 @@
+use super::*;
+
+fn token() -> Value {
+    json!({"jti": "j", "expires_at": AT})
+}
+
+fn causes() -> Value {
+    json!({"session": "live", "group": "unrestricted", "consent": "given"})
+}
+
+fn settings(name: &str) -> Value {
+    json!({"name": name, "description": "", "redirect_uris": ["https://git.example.com/cb"],
+           "post_logout_redirect_uris": [], "is_public": false, "pkce_required": true,
+           "requires_reauthentication": false, "skip_consent": false, "launch_url": null,
+           "is_group_restricted": false, "id_token_algorithm": "RS256", "minimal_id_token": false,
+           "access_token_seconds": 3600, "refresh_token_seconds": 2_592_000})
+}
+
+fn changes(payload: &Value, aggregate: &str) -> Vec<(String, String, String)> {
+    let told = told(&recorded(Actor::User(UserId(ROOT)), aggregate, payload), &both(), &names());
+    told.changes.into_iter().map(|change| (change.what, change.before, change.after)).collect()
+}
+
+fn change(what: &str, before: &str, after: &str) -> (String, String, String) {
+    (what.to_owned(), before.to_owned(), after.to_owned())
+}
+
+#[test]
+fn every_event_about_apps_and_consents_has_a_sentence() {
+    let restricted = |after: Value| json!({"client.access_restricted": {"before": [], "after": after}});
+    let secret = json!({"client.secret_added": {"secret_id": KEY, "prefix": "abcd", "digest": digest(),
+                                                "expires_at": null}});
+    let changed = json!({"client.changed": {"before": settings("Old"), "after": settings("New")}});
+    let withdrawn = json!({"consent.withdrawn": {"user_id": ADA, "client_id": "forgejo"}});
+    let given = json!({"consent.given": {"user_id": ADA, "client_id": "forgejo", "scopes": ["openid", "email"]}});
+    let widened = json!({"consent.widened": {"user_id": ADA, "client_id": "forgejo", "before": ["openid"],
+                                             "scopes": ["openid", "email"]}});
+
+    let table = [
+        (by_root("client", json!({"client.registered": {"settings": settings("Git")}})), "Root added the app Git"),
+        (by_root("client", changed), "Root changed New"),
+        (by_root("client", secret), "Root made a secret for Forgejo, beginning with abcd"),
+        (by_root("client", json!({"client.secret_removed": {"secret_id": KEY}})), "Root removed a secret of Forgejo"),
+        (by_root("client", restricted(json!([EDITORS]))), "Root limited Forgejo to editors"),
+        (by_root("client", restricted(json!([EDITORS, KEY]))), "Root limited Forgejo to editors, a deleted group"),
+        (by_root("client", restricted(json!([]))), "Root left no group that may use Forgejo"),
+        (by_root("client", json!("client.disabled")), "Root disabled Forgejo"),
+        (by_root("client", json!("client.enabled")), "Root enabled Forgejo again"),
+        (by_root("client", json!("client.deleted")), "Root deleted Forgejo"),
+        (by_ada("consent", given), "Ada allowed Forgejo to see openid, email"),
+        (by_ada("consent", widened), "Ada allowed Forgejo to see more"),
+        (by_ada("consent", withdrawn.clone()), "Ada took back what Forgejo was allowed"),
+        (by_root("consent", withdrawn), "Root took back what Ada had allowed Forgejo"),
+    ];
+    for (said, expected) in table {
+        assert_eq!(said, expected);
+    }
+}
+
+#[test]
+fn every_event_about_grants_groups_and_keys_has_a_sentence() {
+    let authorized = json!({"grant.authorized": {"user_id": ADA, "client_id": "forgejo", "session_id": KEY,
+        "code": digest(), "redirect_uri": "https://git.example.com/cb", "scopes": ["openid"], "nonce": null,
+        "code_challenge": null, "authenticated_at": AT, "acr": "phr", "amr": [], "claims": [],
+        "code_expires_at": AT, "ends_at": AT, "causes": causes()}});
+    let issued = json!({"grant.tokens_issued": {"access_token": token(), "refresh_token": null, "causes": causes()}});
+    let own = json!({"grant.client_tokens_issued": {"client_id": "forgejo", "scopes": [], "access_token": token(),
+                                                    "causes": causes()}});
+    let refreshed = |repeated: bool| {
+        json!({"grant.refreshed": {"generation": 2, "refresh_token": digest(), "repeated": repeated,
+                                   "access_token": token(), "scopes": [], "at": AT, "causes": causes()}})
+    };
+    let revoked = |why: &str| json!({"grant.revoked": {"why": why}});
+    let names = |name: &str| json!({"name": "editors", "friendly_name": name});
+    let staged = json!({"signing_key.staged": {"algorithm": "ES256", "public_jwk": {},
+                                               "private_key": personal(json!("k")), "staged_at": AT}});
+    let forgejo = Whom { user: None, client: Some("forgejo".parse().unwrap()) };
+
+    assert_eq!(
+        told(&recorded(Actor::System, "grant", &own), &forgejo, &super::names()).text(),
+        "Forgejo received tokens for itself"
+    );
+    let table = [
+        (by_ada("grant", authorized), "Ada signed in to Forgejo"),
+        (by_ada("grant", issued), "Forgejo received tokens for Ada"),
+        (by_ada("grant", refreshed(false)), "Forgejo renewed its tokens for Ada"),
+        (by_ada("grant", refreshed(true)), "Forgejo renewed its tokens for Ada a second time"),
+        (
+            by_ada("grant", json!("grant.pkce_failed")),
+            "Forgejo was refused tokens for Ada: it could not prove that it had asked for them",
+        ),
+        (
+            by_ada("grant", json!("grant.code_replayed")),
+            "Forgejo was refused tokens for Ada: the code had been used before",
+        ),
+        (
+            by_ada("grant", json!({"grant.refresh_reuse_detected": {"generation": 1}})),
+            "Forgejo was refused new tokens for Ada: it presented a token that had been replaced",
+        ),
+        (by_ada("grant", json!({"grant.token_revoked": {"jti": "j"}})), "Forgejo gave back a token for Ada"),
+        (by_ada("grant", revoked("by_client")), "Forgejo gave back its tokens for Ada"),
+        (
+            by_ada("grant", revoked("code_replayed")),
+            "Forgejo lost its tokens for Ada: its code came a second time, so somebody may have copied it",
+        ),
+        (
+            by_ada("grant", revoked("refresh_reused")),
+            "Forgejo lost its tokens for Ada: a replaced token came again, so somebody may have copied it",
+        ),
+        (by_root("group", json!({"group.created": {"names": names("Editors")}})), "Root made the group Editors"),
+        (
+            by_root("group", json!({"group.changed": {"before": names("Old"), "after": names("New")}})),
+            "Root changed the group New",
+        ),
+        (
+            by_root("group", json!({"group.claims_set": {"before": [], "after": []}})),
+            "Root changed the claims of editors",
+        ),
+        (by_root("group", json!("group.deleted")), "Root deleted editors"),
+        (says(Actor::System, "signing_key", staged), "The signing key k1 was published for ES256, to sign later"),
+        (
+            says(Actor::System, "signing_key", json!({"signing_key.activated": {"at": AT}})),
+            "The signing key k1 began to sign",
+        ),
+        (
+            says(Actor::System, "signing_key", json!({"signing_key.retired": {"at": AT}})),
+            "The signing key k1 stopped signing; what it signed still counts",
+        ),
+        (
+            says(Actor::System, "signing_key", json!({"signing_key.removed": {"at": AT}})),
+            "The signing key k1 was removed",
+        ),
+    ];
+    for (said, expected) in table {
+        assert_eq!(said, expected);
+    }
+}
+
+#[test]
+fn a_change_says_from_what_to_what() {
+    let mut after = settings("Git");
+    after["is_public"] = json!(true);
+    after["launch_url"] = json!("https://git.example.com");
+    after["access_token_seconds"] = json!(900);
+
+    let changed = changes(&json!({"client.changed": {"before": settings("Git"), "after": after}}), "client");
+
+    assert_eq!(
+        changed,
+        [
+            change("Runs without a secret", "no", "yes"),
+            change("Launch URL", "", "https://git.example.com"),
+            change("Access tokens last", "1 hour", "15 minutes"),
+        ]
+    );
+}
+
+#[test]
+fn a_claim_is_added_changed_and_removed() {
+    let before = json!([{"key": "team", "value": "red"}, {"key": "floor", "value": "2"}]);
+    let after = json!([{"key": "team", "value": "blue"}, {"key": "desk", "value": "9"}]);
+
+    let changed = changes(&json!({"group.claims_set": {"before": before, "after": after}}), "group");
+
+    assert_eq!(changed, [change("team", "red", "blue"), change("floor", "2", ""), change("desk", "", "9")]);
+}
+
+#[test]
+fn groups_that_may_use_an_app_go_by_their_names() {
+    let limited = json!({"client.access_restricted": {"before": [KEY], "after": [EDITORS]}});
+
+    assert_eq!(changes(&limited, "client"), [change("Groups that may use it", "a deleted group", "editors")]);
+}
