@@ -3,11 +3,17 @@
 pub mod accounts;
 pub mod admin;
 pub mod app;
+mod background;
+pub mod cli;
 pub mod config;
 pub mod grants;
+mod house;
 pub mod http;
 pub mod oidc;
 pub mod pages;
+pub mod router;
+pub mod signing_keys;
 pub mod telemetry;
 pub mod user_agent;
 pub mod webauthn;
+pub mod wiring;

@@ -5,7 +5,6 @@ use axum::body::Bytes;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse, Response};
-use chancery_domain::ids::GrantId;
 use chancery_domain::oauth::error::{ErrorCode, OAuthError};
 use chancery_domain::oauth::params::Params;
 use chancery_domain::oauth::scope::{OPENID, Scopes};
@@ -65,7 +64,6 @@ fn bearer_token(headers: &HeaderMap, form: &Params, query: &Params) -> Result<St
 /// An access token that counts at this moment.
 pub struct LiveToken {
     pub claims: AccessTokenClaims,
-    pub grant: GrantId,
 }
 
 /// Verifies an access token and asks the policy whether what it rests on still holds.
@@ -85,7 +83,7 @@ pub async fn live_token(app: &App, token: &str) -> Result<Option<LiveToken>, Pro
         _ => access::of_client(&app.pool, &client, Some((grant, &claims.jti))).await?,
     };
     let allowed = facts.is_some_and(|facts| decide_access(&facts, &scopes).is_ok());
-    Ok(allowed.then_some(LiveToken { claims, grant }))
+    Ok(allowed.then_some(LiveToken { claims }))
 }
 
 /// RFC 9068 §4: type, issuer, signature and expiry.

@@ -1,0 +1,61 @@
+//! What happens without anybody asking: keys rotate and are reloaded, what has expired is swept, failures are flushed.
+
+use std::time::Duration;
+
+use chancery_domain::Event;
+use chancery_domain::personal::Subject;
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::signing_keys;
+
+const TICK: Duration = Duration::from_secs(1);
+/// Ticks between sweeps and looks at the keys.
+const MINUTE: u64 = 60;
+
+/// Runs until the process ends.
+pub async fn run(app: App, mut remote: watch::Receiver<u64>) {
+    let mut seen = app.store.feed().head().await.unwrap_or(0);
+    let mut ticks = 0_u64;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(TICK) => ticks += 1,
+            Ok(()) = remote.changed() => {}
+        }
+        follow(&app, &mut seen).await;
+        app.failures.flush(&app).await;
+        if ticks % MINUTE == MINUTE - 1 {
+            ticks += 1;
+            upkeep(&app).await;
+        }
+    }
+}
+
+/// Reacts to what any node recorded: new keys are loaded, keys of erased people are dropped from memory.
+async fn follow(app: &App, seen: &mut i64) {
+    // What a node without the database cannot learn, it cannot decide by either.
+    let Ok(events) = app.store.feed().read(*seen, 1_000).await else { return };
+    let mut keys_changed = false;
+    for recorded in &events {
+        match &recorded.event {
+            Event::SigningKey(_) => keys_changed = true,
+            Event::User(chancery_domain::user::UserEvent::Erased) => {
+                app.store.vault().evict(&Subject::from(format!("user:{}", recorded.aggregate_id)));
+            }
+            _ => {}
+        }
+        *seen = recorded.position;
+    }
+    if keys_changed && let Err(error) = signing_keys::load(&app.store, &app.pool, &app.keyring).await {
+        tracing::error!(%error, "the signing keys could not be loaded");
+    }
+}
+
+async fn upkeep(app: &App) {
+    if let Err(error) = app.short_lived.sweep(app.now()).await {
+        tracing::debug!(%error, "what has expired was not swept");
+    }
+    if let Err(error) = signing_keys::rotate(&app.store, &app.pool, &app.system(), app.now()).await {
+        tracing::error!(%error, "the signing keys could not be rotated");
+    }
+}

@@ -1,0 +1,202 @@
+//! The command line.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, bail};
+use chancery_adapters::postgres;
+use chancery_domain::actor::Actor;
+use chancery_domain::context::Context;
+use chancery_projections::users;
+use chancery_projections::{rebuild, transactional};
+use clap::{Parser, Subcommand};
+use time::Duration;
+use tokio::net::TcpListener;
+
+use crate::app::App;
+use crate::config::{Config, settings_table};
+use crate::wiring::{self, Doubles, Ground};
+use crate::{accounts, router, telemetry};
+
+/// A passkey-only OpenID Connect provider whose every act is an event on a provable record.
+#[derive(Parser)]
+#[command(name = "chancery", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve (the default).
+    Serve,
+    /// Print a new link by which the first administrator sets the instance up.
+    Setup,
+    /// Print an enrollment link for a person, by username or e-mail address.
+    OneTimeAccessToken {
+        user: String,
+        /// All other passkeys and sessions of the person end when the link is used.
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Rebuild every view from the log and compare it with the live one.
+    Rebuild {
+        /// Put the rebuilt views in the place of the live ones.
+        #[arg(long)]
+        swap: bool,
+    },
+    /// Ask the running server whether it is well.
+    Healthcheck,
+    /// Print the table of settings as Markdown.
+    Settings,
+}
+
+/// # Errors
+/// What went wrong, for people.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    if let Some(Command::Settings) = cli.command {
+        print!("{}", settings_table());
+        return Ok(());
+    }
+    let config = Config::from_env()?;
+    let traces = telemetry::start(&config)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let result = match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(config).await,
+        Command::Setup => setup(config).await,
+        Command::OneTimeAccessToken { user, replace } => one_time_access_token(config, &user, replace).await,
+        Command::Rebuild { swap } => rebuild_views(config, swap).await,
+        Command::Healthcheck => healthcheck(&config).await,
+        Command::Settings => Ok(()),
+    };
+    drop(traces);
+    result
+}
+
+async fn start(config: Config) -> anyhow::Result<(App, Ground)> {
+    let key = wiring::encryption_key(&config)?;
+    let ground = wiring::ground(&config).await?;
+    ground.prepare().await?;
+    let app = wiring::application(config, &key, ground.app.clone(), Doubles::default()).await?;
+    Ok((app, ground))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let listen = config.listen;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
+    let (app, ground) = start(config).await?;
+    tracing::info!(url = app.issuer, "ready");
+    if !users::any(&app.pool).await? {
+        let link = accounts::issue_setup_link(&app, &app.system(), Duration::DAY).await;
+        let link = link.map_err(|error| anyhow::anyhow!(error.message))?;
+        println!("\n  {} is ready at {}\n", app.config.app_name, app.issuer);
+        println!("  Set it up: open this link and create the first administrator's passkey.\n\n  {}\n", link.url);
+        println!("  It works once, for 24 hours. `chancery setup` prints a new one.\n");
+    }
+    let service = router::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop_signal()).await?;
+    if let Some(embedded) = ground.embedded {
+        embedded.stop().await?;
+    }
+    Ok(())
+}
+
+/// Resolves on SIGINT or SIGTERM: requests in flight are finished, new ones are not taken.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        drop(tokio::signal::ctrl_c().await);
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+fn operator(app: &App) -> Context {
+    Context::internal(Actor::Operator, app.entropy.uuid_v4())
+}
+
+async fn setup(config: Config) -> anyhow::Result<()> {
+    let (app, ground) = start(config).await?;
+    if users::any(&app.pool).await? {
+        bail!("this instance has been set up; use `chancery one-time-access-token <user>` to let somebody in");
+    }
+    let link = accounts::issue_setup_link(&app, &operator(&app), Duration::DAY).await;
+    println!("{}", link.map_err(|error| anyhow::anyhow!(error.message))?.url);
+    stop(ground).await
+}
+
+async fn one_time_access_token(config: Config, user: &str, replace: bool) -> anyhow::Result<()> {
+    let (app, ground) = start(config).await?;
+    let found = users::find_by_name(&app.pool, user).await?;
+    let found = found.with_context(|| format!("there is nobody called {user}"))?;
+    let link = accounts::issue_link(&app, &operator(&app), &found, Duration::HOUR, replace).await;
+    println!("{}", link.map_err(|error| anyhow::anyhow!(error.message))?.url);
+    stop(ground).await
+}
+
+async fn rebuild_views(config: Config, swap: bool) -> anyhow::Result<()> {
+    let (app, ground) = start(config).await?;
+    let mut connection = postgres::connect(&ground.owner).await?;
+    let mut shown = 0;
+    let report = rebuild::rebuild(
+        &mut connection,
+        &app.store.feed(),
+        &transactional_with_claims(&app),
+        &chancery_projections::catch_up(),
+        swap,
+        |position, head| {
+            let percent = position * 100 / head.max(1);
+            if percent >= shown + 5 {
+                shown = percent;
+                eprintln!("{percent:>3} %  {position} of {head} events");
+            }
+        },
+    )
+    .await?;
+    if swap {
+        ground.prepare().await?;
+    }
+    for table in &report.tables {
+        let verdict = if table.differing == 0 { "equal".to_owned() } else { format!("{} differ", table.differing) };
+        println!("{:<20} {:>10} rows  {verdict}", table.table, table.rows);
+    }
+    stop(ground).await?;
+    if !report.equal() {
+        bail!("the views differ from the log at position {}", report.position);
+    }
+    println!("All views equal a replay of {} events.", report.position);
+    Ok(())
+}
+
+/// The views of the append's transaction, as the writer runs them.
+fn transactional_with_claims(app: &App) -> Vec<std::sync::Arc<dyn chancery_adapters::event_store::Projection>> {
+    let claims = chancery_adapters::event_store::Claims::new(app.store.vault().clone());
+    let mut projections: Vec<std::sync::Arc<dyn chancery_adapters::event_store::Projection>> =
+        vec![std::sync::Arc::new(claims)];
+    projections.extend(transactional());
+    projections
+}
+
+async fn healthcheck(config: &Config) -> anyhow::Result<()> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let address = SocketAddr::from(([127, 0, 0, 1], config.listen.port()));
+    let mut stream = tokio::net::TcpStream::connect(address).await.context("the server does not listen")?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    if !answer.starts_with("HTTP/1.1 204") {
+        bail!("the server is not ready");
+    }
+    Ok(())
+}
+
+async fn stop(ground: Ground) -> anyhow::Result<()> {
+    if let Some(embedded) = ground.embedded {
+        embedded.stop().await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! All routes, grouped by who calls them, and the layers around them.
+
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::app::App;
+use crate::http::error::ApiError;
+use crate::http::{csrf, request, security_headers};
+use crate::pages::assets;
+use crate::pages::render::error_page;
+use crate::{admin, house, oidc, pages, webauthn};
+
+/// The largest body that is read: forms and JSON alike.
+const MAX_BODY: usize = 64 * 1024;
+/// No request is worked on for longer.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+
+pub fn router(app: App) -> Router {
+    // Pages and the API carry our cookie's authority, so they answer our own origin only.
+    let own = Router::new()
+        .merge(admin::routes())
+        .merge(webauthn::routes())
+        .merge(oidc::page_routes())
+        .merge(pages::handlers::routes())
+        .merge(house::routes())
+        .layer(middleware::from_fn_with_state(app.clone(), csrf::protect));
+    let protocol = oidc::protocol_routes().layer(middleware::from_fn(any_origin));
+    Router::new()
+        .merge(own)
+        .merge(protocol)
+        .merge(oidc::browser_routes())
+        .merge(assets::routes())
+        .route("/healthz", get(|| async { StatusCode::NO_CONTENT }))
+        .route("/readyz", get(ready))
+        .route("/.well-known/passkey-endpoints", get(passkey_endpoints))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(RequestBodyLimitLayer::new(MAX_BODY))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
+        .layer(middleware::from_fn(security_headers::add))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(app.clone(), request::establish))
+        .with_state(app)
+}
+
+/// CORS for endpoints that look at no cookie: apps in browsers call them from their own origins.
+async fn any_origin(request: Request, next: Next) -> Response {
+    let preflight = *request.method() == Method::OPTIONS;
+    let mut response = if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    let headers = response.headers_mut();
+    let mut set = |name: &'static str, value: &'static str| {
+        headers.insert(name, axum::http::HeaderValue::from_static(value));
+    };
+    set("access-control-allow-origin", "*");
+    set("access-control-allow-headers", "Authorization, Content-Type");
+    set("access-control-allow-methods", "GET, POST");
+    response
+}
+
+/// Ready to serve: the database answers.
+async fn ready(State(app): State<App>) -> Response {
+    let asked = tokio::time::timeout(
+        std::time::Duration::from_secs(2),
+        sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(&app.pool),
+    );
+    match asked.await {
+        Ok(Ok(_)) => StatusCode::NO_CONTENT.into_response(),
+        _ => ApiError::unavailable().into_response(),
+    }
+}
+
+/// W3C "A Well-Known URL for Relying Party Passkey Endpoints".
+async fn passkey_endpoints(State(app): State<App>) -> Json<serde_json::Value> {
+    let passkeys = format!("{}/account/passkeys", app.issuer);
+    Json(json!({ "enroll": passkeys, "manage": passkeys }))
+}
+
+async fn nothing_here(State(app): State<App>, request: Request) -> Response {
+    if is_api(request.uri().path()) {
+        return (StatusCode::NOT_FOUND, Json(json!({ "error": "API endpoint not found" }))).into_response();
+    }
+    error_page(&app, StatusCode::NOT_FOUND, "There is nothing here", &["Check the address, or start over."], None)
+}
+
+async fn wrong_method(State(app): State<App>, request: Request) -> Response {
+    if is_api(request.uri().path()) {
+        let error =
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This method is not allowed here");
+        return error.into_response();
+    }
+    let says = "This address does not take that kind of request.";
+    error_page(&app, StatusCode::METHOD_NOT_ALLOWED, "That did not work", &[says], None)
+}
+
+fn is_api(path: &str) -> bool {
+    path.starts_with("/api/") || path.starts_with("/.well-known/")
+}
+
+/// A defect of ours: the caller hears only that, the log has the rest under the request's id.
+fn panicked(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    tracing::error!(panic = text, "a handler panicked");
+    ApiError::internal().into_response()
+}

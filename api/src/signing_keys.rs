@@ -1,0 +1,142 @@
+//! The signing keys' life: one active key for each algorithm, a staged successor published in advance, old ones kept for
+//! verifying until nothing they signed can still count (OpenID Connect Core §10.1.1).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chancery_adapters::event_store::{EventStore, ExecuteError, StoreError};
+use chancery_adapters::signing::{Keyring, KeyringKey, SigningPair, generate};
+use chancery_domain::Subject;
+use chancery_domain::context::Context;
+use chancery_domain::personal::Personal;
+use chancery_domain::signing_algorithm::SigningAlgorithm;
+use chancery_domain::signing_key::{KeyStatus, SigningKey, SigningKeyCommand, SigningKeyRefusal};
+use chancery_projections::signing_keys::{self, SigningKeyRow};
+use sqlx::PgPool;
+use time::{Duration, OffsetDateTime};
+
+/// How long a key signs.
+const ACTIVE: Duration = Duration::days(90);
+/// How long a successor is published before it signs: much longer than anybody caches the key set.
+const STAGED: Duration = Duration::days(7);
+/// How long a retired key verifies: longer than the longest access token, which lives a year at most.
+const RETIRED: Duration = Duration::days(366);
+/// Serializes rotation between nodes.
+const ROTATION_LOCK: i64 = 4_207_849_485;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RotationError {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Refused(#[from] SigningKeyRefusal),
+    #[error(transparent)]
+    Key(#[from] chancery_adapters::signing::KeyError),
+    /// The private key of a published key does not open: never replaced silently (attacks JK-07).
+    #[error("the private key of {0} cannot be read")]
+    Unreadable(String),
+}
+
+impl From<ExecuteError<SigningKeyRefusal>> for RotationError {
+    fn from(error: ExecuteError<SigningKeyRefusal>) -> Self {
+        match error {
+            ExecuteError::Refused(refusal) => refusal.into(),
+            ExecuteError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Does what is due: makes missing keys, stages successors, activates, retires and removes.
+///
+/// # Errors
+/// Those of the store; what was done until then is recorded.
+pub async fn rotate(
+    store: &EventStore,
+    pool: &PgPool,
+    context: &Context,
+    now: OffsetDateTime,
+) -> Result<(), RotationError> {
+    let mut lock = pool.begin().await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(ROTATION_LOCK).execute(&mut *lock).await?;
+    let rows = signing_keys::all(pool).await?;
+    for algorithm in SigningAlgorithm::ALL {
+        let own: Vec<&SigningKeyRow> = rows.iter().filter(|row| row.algorithm == algorithm.as_str()).collect();
+        rotate_algorithm(store, context, algorithm, &own, now).await?;
+    }
+    for row in rows.iter().filter(|row| row.retired_at.is_some_and(|at| now >= at + RETIRED)) {
+        store.execute::<SigningKey>(&row.kid, SigningKeyCommand::Remove { now }, context).await?;
+        store.vault().destroy(&Subject::signing_key(&row.kid), &mut lock).await.map_err(StoreError::from)?;
+    }
+    lock.commit().await?;
+    Ok(())
+}
+
+async fn rotate_algorithm(
+    store: &EventStore,
+    context: &Context,
+    algorithm: SigningAlgorithm,
+    rows: &[&SigningKeyRow],
+    now: OffsetDateTime,
+) -> Result<(), RotationError> {
+    let active = rows.iter().find(|row| row.status == "active");
+    let staged = rows.iter().find(|row| row.status == "staged");
+    let Some(active) = active else {
+        // The first key signs at once: there is nobody yet who could have cached a set without it.
+        let kid = match staged {
+            Some(staged) => staged.kid.clone(),
+            None => stage(store, context, algorithm, now).await?,
+        };
+        store.execute::<SigningKey>(kid, SigningKeyCommand::Activate { now }, context).await?;
+        return Ok(());
+    };
+    let signs_until = active.activated_at.unwrap_or(active.staged_at) + ACTIVE;
+    match staged {
+        None if now >= signs_until - STAGED => {
+            stage(store, context, algorithm, now).await?;
+        }
+        Some(staged) if now >= signs_until && now >= staged.staged_at + STAGED => {
+            store.execute::<SigningKey>(&staged.kid, SigningKeyCommand::Activate { now }, context).await?;
+            store.execute::<SigningKey>(&active.kid, SigningKeyCommand::Retire { now }, context).await?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn stage(
+    store: &EventStore,
+    context: &Context,
+    algorithm: SigningAlgorithm,
+    now: OffsetDateTime,
+) -> Result<String, RotationError> {
+    let made = generate(algorithm)?;
+    let private_key = STANDARD.encode(made.pkcs8.expose());
+    let (kid, public_jwk) = (made.kid.clone(), made.public_jwk);
+    let stage = SigningKeyCommand::Stage { kid, algorithm, public_jwk, private_key, now };
+    store.create::<SigningKey>(&made.kid, stage, context).await?;
+    Ok(made.kid)
+}
+
+/// Loads the published keys into the ring.
+///
+/// # Errors
+/// A key that signs or will sign and cannot be opened.
+pub async fn load(store: &EventStore, pool: &PgPool, keyring: &Keyring) -> Result<(), RotationError> {
+    let mut keys = Vec::new();
+    for row in signing_keys::all(pool).await? {
+        let SigningKey::Held { algorithm, status, public_jwk, private_key } = store.load(&row.kid).await? else {
+            continue;
+        };
+        let pair = match (status, private_key) {
+            (KeyStatus::Retired, _) => None,
+            (_, Personal::Known { value, .. }) => {
+                let pkcs8 = STANDARD.decode(value).map_err(|_| RotationError::Unreadable(row.kid.clone()))?;
+                Some(SigningPair::parse(algorithm, &pkcs8)?)
+            }
+            (_, Personal::Erased { .. }) => return Err(RotationError::Unreadable(row.kid)),
+        };
+        keys.push(KeyringKey { kid: row.kid, algorithm, status, public_jwk, pair });
+    }
+    Ok(keyring.replace(keys)?)
+}

@@ -1,0 +1,179 @@
+//! Puts the application together: the only place that names concrete adapters.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use chancery_adapters::clock::SystemClock;
+use chancery_adapters::embedded_postgres::{EmbeddedPostgres, Settings};
+use chancery_adapters::entropy::SystemEntropy;
+use chancery_adapters::event_store::{EventStore, listen};
+use chancery_adapters::geo_locator::MaxmindGeoLocator;
+use chancery_adapters::passkeys::WebauthnPasskeys;
+use chancery_adapters::postgres;
+use chancery_adapters::short_lived::ShortLived;
+use chancery_adapters::signing::Keyring;
+use chancery_adapters::vault::Vault;
+use chancery_domain::ports::clock::Clock;
+use chancery_domain::ports::entropy::Entropy;
+use chancery_domain::secret::Secret;
+use chancery_projections::runner::Runner;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::app::{App, Parts};
+use crate::config::{Config, Database};
+use crate::http::failures::Failures;
+use crate::http::key_uses::KeyUses;
+use crate::signing_keys;
+
+/// Connections for reading; appends have one of their own.
+const READERS: u32 = 16;
+
+/// The database that this process works on.
+pub struct Ground {
+    /// The role that owns the schema.
+    pub owner: PgConnectOptions,
+    /// The role that serves.
+    pub app: PgConnectOptions,
+    /// The role's name, if it needs to be granted its rights.
+    app_role: Option<String>,
+    /// Kept alive as long as the process: the server stops with it.
+    pub embedded: Option<EmbeddedPostgres>,
+}
+
+/// What tests set in place of the real thing.
+#[derive(Default)]
+pub struct Doubles {
+    pub clock: Option<Arc<dyn Clock>>,
+    pub entropy: Option<Arc<dyn Entropy>>,
+}
+
+/// Finds or starts the database.
+///
+/// # Errors
+/// What is missing, and what to do about it.
+pub async fn ground(config: &Config) -> anyhow::Result<Ground> {
+    match &config.database {
+        Database::Embedded { data_dir, bin_dir } => {
+            let settings = Settings { data_dir: data_dir.clone(), bin_dir: bin_dir.clone() };
+            let embedded = EmbeddedPostgres::start(settings).await.context("the embedded Postgres did not start")?;
+            Ok(Ground {
+                owner: embedded.owner_options(),
+                app: embedded.app_options(),
+                app_role: Some(embedded.app_role().to_owned()),
+                embedded: Some(embedded),
+            })
+        }
+        Database::Server { url, owner } => {
+            let parse = |url: &Secret<String>| url.expose().parse::<PgConnectOptions>();
+            let app = parse(url).context("DATABASE_URL is not a Postgres URL")?;
+            let owner_options = owner.as_ref().map(parse).transpose().context("DATABASE_OWNER_URL")?;
+            let app_role = owner_options.as_ref().map(|_| app.get_username().to_owned());
+            Ok(Ground { owner: owner_options.unwrap_or_else(|| app.clone()), app, app_role, embedded: None })
+        }
+    }
+}
+
+impl Ground {
+    /// Brings the schema up to date and gives the serving role its rights.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn prepare(&self) -> anyhow::Result<()> {
+        let mut owner = postgres::connect(&self.owner).await.context("the database cannot be reached")?;
+        postgres::migrate(&mut owner).await.context("the schema could not be brought up to date")?;
+        if let Some(role) = &self.app_role {
+            postgres::grant(&mut owner, role).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The configured key; with the embedded database, the one in the data folder, made on the first start.
+///
+/// # Errors
+/// If it can be neither read nor made.
+pub fn encryption_key(config: &Config) -> anyhow::Result<Secret<Vec<u8>>> {
+    if let Some(key) = &config.encryption_key {
+        return Ok(key.clone());
+    }
+    let Database::Embedded { data_dir, .. } = &config.database else {
+        anyhow::bail!("ENCRYPTION_KEY is required: make one with `openssl rand -base64 32` and keep it safe");
+    };
+    let path = data_dir.join("encryption_key");
+    match std::fs::read(&path) {
+        Ok(key) => return Ok(Secret::new(key)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).context(format!("{} cannot be read", path.display())),
+    }
+    // A data folder that has a database but lost its key must not get another one.
+    if data_dir.join("postgres").exists() {
+        anyhow::bail!(
+            "{} is missing, though the database is there. Restore it from your backup, or set ENCRYPTION_KEY",
+            path.display()
+        );
+    }
+    let key = SystemEntropy.token();
+    write_private(&path, key.expose().as_bytes()).context(format!("{} cannot be written", path.display()))?;
+    tracing::warn!(path = %path.display(), "made an encryption key; back it up: without it the database cannot be read");
+    Ok(Secret::new(key.expose().clone().into_bytes()))
+}
+
+/// Writes a file that only its owner can read, on disk before anything depends on it.
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Builds the application on a prepared database and starts its background work.
+///
+/// # Errors
+/// A wrong encryption key, or keys that do not open.
+pub async fn application(
+    config: Config,
+    key: &Secret<Vec<u8>>,
+    options: PgConnectOptions,
+    doubles: Doubles,
+) -> anyhow::Result<App> {
+    let pool = postgres::pool(options.clone(), READERS);
+    let vault = Vault::new(pool.clone(), key)?;
+    vault.check().await?;
+    let store = EventStore::start(pool.clone(), options.clone(), vault, chancery_projections::transactional());
+    let clock = doubles.clock.unwrap_or_else(|| Arc::new(SystemClock));
+    let entropy = doubles.entropy.unwrap_or_else(|| Arc::new(SystemEntropy));
+    let geo = Arc::new(MaxmindGeoLocator::open(config.geolite_db_path.clone(), config.local_ranges.clone()));
+    tokio::spawn(geo.clone().watch());
+    let passkeys = WebauthnPasskeys::new(&config.app_url, &config.app_name)
+        .context("passkeys cannot be used with this APP_URL")?;
+
+    let remote = listen(options);
+    let mut audit = None;
+    for projection in chancery_projections::catch_up() {
+        let runner = Runner::new(pool.clone(), store.feed(), projection);
+        audit = Some(runner.position());
+        tokio::spawn(runner.run(store.subscribe(), remote.clone()));
+    }
+    let app = App::new(Parts {
+        issuer: config.issuer(),
+        short_lived: ShortLived::new(pool.clone()),
+        keyring: Arc::new(Keyring::default()),
+        passkeys: Arc::new(passkeys),
+        failures: Failures::default(),
+        key_uses: KeyUses::default(),
+        audit: audit.context("there is no audit projection")?,
+        clock,
+        entropy,
+        geo,
+        store,
+        pool,
+        config,
+    });
+    signing_keys::rotate(&app.store, &app.pool, &app.system(), app.now()).await?;
+    signing_keys::load(&app.store, &app.pool, &app.keyring).await?;
+    tokio::spawn(crate::background::run(app.clone(), remote));
+    Ok(app)
+}
