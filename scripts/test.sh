@@ -4,10 +4,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 bin=$( (ls -d /usr/lib/postgresql/*/bin /opt/homebrew/opt/postgresql*/bin 2>/dev/null || true) | sort -V | tail -n 1)
-if [ -z "$bin" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    apt-get update -qq && apt-get install -y -qq postgresql >/dev/null
-    bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
-fi
 [ -n "$bin" ] || { echo "Postgres server binaries are missing: install postgresql" >&2; exit 1; }
 
 dir=$(mktemp -d /tmp/chancery-test.XXXXXX)
@@ -18,7 +14,7 @@ if [ "$(id -u)" = 0 ]; then
 fi
 cd /
 as "$bin/initdb" -D "$dir/data" -A trust -E UTF8 --locale=C.UTF-8 -U postgres >/dev/null
-as "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/log" -o "-c listen_addresses= -c fsync=off -k $dir" start >/dev/null
+as "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/log" -o "-c listen_addresses= -c fsync=off -c max_connections=400 -k $dir" start >/dev/null
 trap 'as "$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null; rm -rf "$dir"' EXIT
 cd "$OLDPWD"
-SCRATCH="postgres://postgres@${dir//\//%2F}/postgres" cargo test --workspace --locked
+CHANCERY_TEST_DATABASE_URL="postgres://postgres@${dir//\//%2F}/postgres" cargo test --workspace --locked

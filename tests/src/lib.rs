@@ -1,1 +1,6 @@
-//! tests
+//! The harness: a server in this process on a database of its own, visitors with cookies, a passkey made of software.
+
+pub mod authenticator;
+pub mod postgres;
+pub mod server;
+pub mod visitor;

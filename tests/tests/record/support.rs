@@ -23,12 +23,7 @@ pub struct Log {
 
 impl Log {
     pub async fn new() -> Self {
-        let url = std::env::var("SCRATCH").unwrap();
-        let name = format!("t{}", Uuid::new_v4().simple());
-        let base: PgConnectOptions = url.parse().unwrap();
-        let admin = PgPool::connect_with(base.clone()).await.unwrap();
-        sqlx::query(&format!("CREATE DATABASE {name}")).execute(&admin).await.unwrap();
-        let options = base.database(&name);
+        let options = chancery_tests::postgres::fresh_database().await;
         postgres::migrate(&mut postgres::connect(&options).await.unwrap()).await.unwrap();
         let pool = postgres::pool(options.clone(), 8);
         Self { options, pool }

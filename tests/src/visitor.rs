@@ -1,0 +1,121 @@
+//! Somebody with a browser, or a tool without one: requests as they are sent, answers as they come, no magic between.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use reqwest::header::{HeaderMap, LOCATION, SET_COOKIE};
+use serde_json::Value;
+
+/// Keeps cookies as a browser on `http://localhost` does, follows no redirect.
+#[derive(Clone)]
+pub struct Visitor {
+    http: reqwest::Client,
+    pub base: String,
+    pub cookies: BTreeMap<String, String>,
+    pub headers: Vec<(String, String)>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON in {} {}", self.status, self.text))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    pub fn location(&self) -> url::Url {
+        let location =
+            self.headers.get(LOCATION).unwrap_or_else(|| panic!("no redirect: {} {}", self.status, self.text));
+        let location = location.to_str().unwrap();
+        url::Url::parse(location).or_else(|_| url::Url::parse("http://localhost").unwrap().join(location)).unwrap()
+    }
+
+    /// A parameter of the redirect's query.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        self.location().query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text);
+        self
+    }
+}
+
+impl Visitor {
+    pub fn new(base: &str) -> Self {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { http, base: base.to_owned(), cookies: BTreeMap::new(), headers: Vec::new() }
+    }
+
+    /// A tool with an API key instead of cookies.
+    pub fn with_api_key(base: &str, key: &str) -> Self {
+        let headers = vec![("x-api-key".to_owned(), key.to_owned())];
+        Self { headers, ..Self::new(base) }
+    }
+
+    pub async fn get(&mut self, path: &str) -> Answer {
+        self.send(Method::GET, path, None, &[]).await
+    }
+
+    pub async fn post(&mut self, path: &str, body: &Value) -> Answer {
+        self.json(Method::POST, path, body).await
+    }
+
+    pub async fn json(&mut self, method: Method, path: &str, body: &Value) -> Answer {
+        self.send(method, path, Some(body.to_string()), &[("content-type", "application/json")]).await
+    }
+
+    pub async fn form(&mut self, path: &str, pairs: &[(&str, &str)]) -> Answer {
+        self.form_with(path, pairs, &[]).await
+    }
+
+    pub async fn form_with(&mut self, path: &str, pairs: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        let headers = [headers, &[("content-type", "application/x-www-form-urlencoded")]].concat();
+        self.send(Method::POST, path, Some(body), &headers).await
+    }
+
+    /// Sends as our own pages would: with the origin, and the cookies so far.
+    pub async fn send(&mut self, method: Method, path: &str, body: Option<String>, headers: &[(&str, &str)]) -> Answer {
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
+        let mut request = self.http.request(method.clone(), url);
+        if method != Method::GET && !headers.iter().any(|(name, _)| *name == "origin") {
+            request = request.header("origin", &self.base);
+        }
+        if !self.cookies.is_empty() {
+            let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            request = request.header("cookie", cookies.join("; "));
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.body(body.unwrap_or_default()).send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        for cookie in headers.get_all(SET_COOKIE) {
+            self.keep(cookie.to_str().unwrap());
+        }
+        Answer { status, headers, text: response.text().await.unwrap() }
+    }
+
+    fn keep(&mut self, cookie: &str) {
+        let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
+        let (name, value) = pair.split_once('=').unwrap();
+        match attributes.contains("Max-Age=0") {
+            true => drop(self.cookies.remove(name)),
+            false => drop(self.cookies.insert(name.to_owned(), value.to_owned())),
+        }
+    }
+}

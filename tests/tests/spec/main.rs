@@ -1,0 +1,3 @@
+//! The protocols over HTTP: exact status, headers and JSON.
+
+mod story_sign_in;
