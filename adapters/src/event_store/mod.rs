@@ -33,7 +33,7 @@ pub use wakeup::listen;
 use crate::vault::{Vault, VaultError};
 
 /// How often a command that lost a race is decided again before the caller is told.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: usize = 64;
 
 /// The log, as commands see it.
 #[derive(Clone)]

@@ -49,15 +49,10 @@ pub const fn unavailable() -> OAuthError {
     OAuthError::new(ErrorCode::TemporarilyUnavailable, "the service is briefly unavailable")
 }
 
+/// Nothing was recorded, so nothing happened: the client may try again.
 pub fn store_error(error: StoreError) -> OAuthError {
-    match error {
-        // Somebody else used the same code or token at the same moment.
-        StoreError::Conflict => OAuthError::invalid_grant("the code or token is not valid"),
-        other => {
-            tracing::error!(error = %other, "the event store failed");
-            unavailable()
-        }
-    }
+    tracing::error!(%error, "the event store failed");
+    unavailable()
 }
 
 impl IntoResponse for ProtocolError {

@@ -87,7 +87,7 @@ fn missing_step(request: &AuthorizationRequest, situation: &Situation<'_>) -> St
     if situation.hinted.is_some_and(|hinted| hinted != present.user) {
         return Step::Authenticate;
     }
-    let fresh = present.authenticated_at >= situation.asked_at;
+    let fresh = present.authenticated_at > situation.asked_at;
     let asked = |prompt| request.prompts.contains(&prompt);
     if asked(Prompt::SelectAccount) && !situation.done.account_selected && !fresh {
         return Step::SelectAccount;
