@@ -16,7 +16,7 @@ const ATTESTED: u8 = 0x40;
 /// One authenticator with at most one passkey.
 #[derive(Clone)]
 pub struct SoftAuthenticator {
-    key: SigningKey,
+    pub key: SigningKey,
     pub credential_id: Vec<u8>,
     pub user_handle: Option<Vec<u8>>,
     pub counter: u32,

@@ -62,7 +62,7 @@ impl Server {
     }
 
     pub fn visitor(&self) -> Visitor {
-        Visitor::new(&self.base)
+        Visitor { origin: self.issuer().to_owned(), ..Visitor::new(&self.base) }
     }
 
     pub fn issuer(&self) -> &str {
@@ -139,7 +139,7 @@ pub struct Person {
     pub id: String,
     pub visitor: Visitor,
     pub authenticator: SoftAuthenticator,
-    issuer: String,
+    pub issuer: String,
 }
 
 impl Person {

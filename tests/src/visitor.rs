@@ -9,8 +9,11 @@ use serde_json::Value;
 /// Keeps cookies as a browser on `http://localhost` does, follows no redirect.
 #[derive(Clone)]
 pub struct Visitor {
-    http: reqwest::Client,
+    pub http: reqwest::Client,
+    /// The node that is asked.
     pub base: String,
+    /// The page that asks.
+    pub origin: String,
     pub cookies: BTreeMap<String, String>,
     pub headers: Vec<(String, String)>,
 }
@@ -54,7 +57,7 @@ impl Answer {
 impl Visitor {
     pub fn new(base: &str) -> Self {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { http, base: base.to_owned(), cookies: BTreeMap::new(), headers: Vec::new() }
+        Self { http, base: base.to_owned(), origin: base.to_owned(), cookies: BTreeMap::new(), headers: Vec::new() }
     }
 
     /// A tool with an API key instead of cookies.
@@ -90,7 +93,7 @@ impl Visitor {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
         let mut request = self.http.request(method.clone(), url);
         if method != Method::GET && !headers.iter().any(|(name, _)| *name == "origin") {
-            request = request.header("origin", &self.base);
+            request = request.header("origin", &self.origin);
         }
         if !self.cookies.is_empty() {
             let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();

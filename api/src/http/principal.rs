@@ -12,7 +12,7 @@ use chancery_projections::{api_keys, users};
 use uuid::Uuid;
 
 use super::error::ApiError;
-use super::session::{SignedIn, signed_in};
+use super::session::{SignedIn, present};
 use crate::app::App;
 
 /// The person that `STATIC_API_KEY` stands for.
@@ -50,7 +50,7 @@ impl FromRequestParts<App> for Principal {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        if let Some(session) = signed_in(app, &parts.headers).await? {
+        if let Some(session) = present(app, parts).await? {
             let user = session.user.clone();
             return Ok(Self { user, actor: session.actor(), session: Some(session) });
         }
@@ -66,7 +66,7 @@ impl FromRequestParts<App> for BrowserOnly {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        if let Some(session) = signed_in(app, &parts.headers).await? {
+        if let Some(session) = present(app, parts).await? {
             return Ok(Self(session));
         }
         if parts.headers.contains_key("x-api-key") {

@@ -79,13 +79,23 @@ async fn touch(app: &App, signed_in: &SignedIn, circumstances: Option<&Circumsta
     }
 }
 
+/// Who is signed in, whose session is thereby used.
+///
+/// # Errors
+/// Those of the database.
+pub async fn present(app: &App, parts: &Parts) -> Result<Option<SignedIn>, sqlx::Error> {
+    let found = signed_in(app, &parts.headers).await?;
+    if let Some(found) = &found {
+        touch(app, found, parts.extensions.get()).await;
+    }
+    Ok(found)
+}
+
 impl FromRequestParts<App> for SignedIn {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let found = signed_in(app, &parts.headers).await?.ok_or_else(ApiError::not_signed_in)?;
-        touch(app, &found, parts.extensions.get()).await;
-        Ok(found)
+        present(app, parts).await?.ok_or_else(ApiError::not_signed_in)
     }
 }
 
@@ -97,11 +107,7 @@ impl FromRequestParts<App> for MaybeSignedIn {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let found = signed_in(app, &parts.headers).await?;
-        if let Some(found) = &found {
-            touch(app, found, parts.extensions.get()).await;
-        }
-        Ok(Self(found))
+        Ok(Self(present(app, parts).await?))
     }
 }
 

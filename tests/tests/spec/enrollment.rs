@@ -1,0 +1,170 @@
+//! Enrollment links: set-up, invitation, recovery; attacks WR-07 and AD-09.
+
+use chancery_api::accounts;
+use chancery_tests::authenticator::SoftAuthenticator;
+use chancery_tests::server::{Person, Server};
+use serde_json::{Value, json};
+use time::Duration;
+
+async fn link(server: &Server, id: &str, body: &Value) -> String {
+    let path = format!("/api/users/{id}/one-time-access-token");
+    let made = server.admin.clone().post(&path, body).await.expect(201).json();
+    made["token"].as_str().unwrap().to_owned()
+}
+
+async fn invited(server: &Server) -> (Person, String) {
+    let user = json!({ "username": "ada", "firstName": "Ada" });
+    let user = server.admin.clone().post("/api/users", &user).await.expect(201).json();
+    let id = user["id"].as_str().unwrap().to_owned();
+    let code = link(server, &id, &json!({})).await;
+    let template = server.person("template").await;
+    (Person { id, visitor: server.visitor(), authenticator: SoftAuthenticator::new(), ..template }, code)
+}
+
+#[tokio::test]
+async fn the_first_admin_sets_up_once() {
+    let server = Server::start().await;
+    let first = accounts::issue_setup_link(&server.app, &server.app.system(), Duration::DAY).await.unwrap();
+    let mut root = server.first_admin().await;
+
+    let me = root.visitor.get("/api/users/me").await.expect(200).json();
+    assert_eq!((me["username"].as_str(), me["isAdmin"].as_bool()), (Some("root"), Some(true)));
+    let answer = server.visitor().get(&format!("/enroll/{}", first.code)).await.expect(410);
+    assert!(answer.text.contains("id=\"error\""), "a newer link took its place");
+}
+
+#[tokio::test]
+async fn ad09_of_many_who_hold_the_set_up_link_one_becomes_the_first_admin() {
+    let server = Server::start().await;
+    let template = server.person("template").await;
+    let link = accounts::issue_setup_link(&server.app, &server.app.system(), Duration::DAY).await.unwrap();
+
+    let mut tries = Vec::new();
+    for n in 0..20 {
+        let mut person =
+            Person { visitor: server.visitor(), authenticator: SoftAuthenticator::new(), ..template.clone() };
+        let code = link.code.clone();
+        let profile = json!({ "username": format!("root{n}"), "firstName": "Root" });
+        tries.push(tokio::spawn(async move {
+            let opened = person.visitor.get(&format!("/enroll/{code}")).await;
+            if opened.status != 303 {
+                return opened.status;
+            }
+            let options = person.visitor.post("/api/enrollment/start", &profile).await;
+            if options.status != 200 {
+                return options.status;
+            }
+            let base = person.visitor.base.clone();
+            let response = person.authenticator.create(&options.json(), &base);
+            person.visitor.post("/api/enrollment/finish", &response).await.status
+        }));
+    }
+    let mut won = 0;
+    for attempt in tries {
+        let status = attempt.await.unwrap();
+        won += i32::from(status == 200);
+        assert!(matches!(status, 200 | 401 | 409 | 410), "{status}");
+    }
+
+    assert_eq!(won, 1);
+    let admins = server.admin.clone().get("/api/users?filters[isAdmin]=true").await.json();
+    assert_eq!(admins["pagination"]["totalItems"], 2, "the first one and the account of the static key");
+}
+
+#[tokio::test]
+async fn ad09_set_up_stays_closed_even_when_the_first_admin_is_gone() {
+    let server = Server::start().await;
+    let root = server.first_admin().await;
+    let mut admin = server.admin.clone();
+    let mut other = admin.get(&format!("/api/users/{}", server.person("ada").await.id)).await.json();
+    other["isAdmin"] = json!(true);
+    let path = format!("/api/users/{}", other["id"].as_str().unwrap());
+    admin.json(reqwest::Method::PUT, &path, &other).await.expect(200);
+    admin.send(reqwest::Method::DELETE, &format!("/api/users/{}", root.id), None, &[]).await.expect(204);
+
+    let link = accounts::issue_setup_link(&server.app, &server.app.system(), Duration::DAY).await.unwrap();
+    let mut usurper = Person { visitor: server.visitor(), authenticator: SoftAuthenticator::new(), ..root };
+    let answer = usurper.redeem(&link.code, &json!({ "username": "usurper", "firstName": "U" })).await;
+
+    assert_eq!(answer.status, 409, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn opening_a_link_uses_nothing_up_and_keeps_the_code_out_of_the_address() {
+    let server = Server::start().await;
+    let (mut ada, code) = invited(&server).await;
+
+    for _ in 0..3 {
+        let answer = server.visitor().get(&format!("/enroll/{code}")).await.expect(303);
+        assert_eq!(answer.header("location"), "/enroll");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+        assert_eq!(answer.header("cache-control"), "no-store");
+    }
+    ada.redeem(&code, &json!({})).await.expect(200);
+    assert_eq!(ada.visitor.get("/api/users/me").await.expect(200).json()["username"], "ada");
+}
+
+#[tokio::test]
+async fn wr07_a_link_enrolls_one_passkey_once() {
+    let server = Server::start().await;
+    let (mut ada, code) = invited(&server).await;
+    let mut thief = Person { visitor: server.visitor(), authenticator: SoftAuthenticator::new(), ..ada.clone() };
+    thief.visitor.get(&format!("/enroll/{code}")).await.expect(303);
+    let options = thief.visitor.post("/api/enrollment/start", &json!({})).await.expect(200).json();
+    let late = thief.authenticator.create(&options, server.issuer());
+    ada.redeem(&code, &json!({})).await.expect(200);
+
+    let answer = thief.visitor.post("/api/enrollment/finish", &late).await.expect(401);
+    assert_eq!(answer.json()["code"], "token_invalid_or_expired");
+    thief.visitor.get("/enroll").await.expect(410);
+    thief.visitor.post("/api/enrollment/start", &json!({})).await.expect(401);
+    let credentials = format!("/api/users/{}/webauthn-credentials", ada.id);
+    assert_eq!(server.admin.clone().get(&credentials).await.json().as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn wr07_expired_superseded_altered_links_and_skipped_steps_lead_nowhere() {
+    let server = Server::start().await;
+    let (mut ada, old) = invited(&server).await;
+    let new = link(&server, &ada.id, &json!({ "ttl": "1h" })).await;
+
+    server.visitor().get(&format!("/enroll/{old}")).await.expect(410);
+    server.visitor().get(&format!("/enroll/{}A", new)).await.expect(410);
+    server.visitor().get(&format!("/enroll/{}", &new[..new.len() - 1])).await.expect(410);
+    server.visitor().post("/api/enrollment/start", &json!({})).await.expect(401);
+    server.visitor().post("/api/enrollment/finish", &json!({})).await.expect(400);
+    server.later(Duration::hours(1));
+    ada.visitor.get(&format!("/enroll/{new}")).await.expect(410);
+}
+
+#[tokio::test]
+async fn a_recovery_that_replaces_ends_all_other_passkeys_and_sessions() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let user = chancery_projections::users::find(&server.app.pool, ada.id.parse().unwrap()).await.unwrap().unwrap();
+    let link = accounts::issue_link(&server.app, &server.app.system(), &user, Duration::HOUR, true).await.unwrap();
+
+    let mut recovered = Person { visitor: server.visitor(), authenticator: SoftAuthenticator::new(), ..ada.clone() };
+    recovered.redeem(&link.code, &json!({})).await.expect(200);
+
+    recovered.visitor.get("/api/users/me").await.expect(200);
+    assert_eq!(recovered.visitor.get("/api/webauthn/credentials").await.json().as_array().unwrap().len(), 1);
+    ada.visitor.get("/api/users/me").await.expect(401);
+    ada.sign_in().await.expect(401);
+    recovered.sign_in().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_disabled_person_cannot_enroll() {
+    let server = Server::start().await;
+    let (mut ada, code) = invited(&server).await;
+    let mut admin = server.admin.clone();
+    let mut user = admin.get(&format!("/api/users/{}", ada.id)).await.json();
+    user["disabled"] = json!(true);
+    admin.json(reqwest::Method::PUT, &format!("/api/users/{}", ada.id), &user).await.expect(200);
+
+    ada.visitor.get(&format!("/enroll/{code}")).await.expect(303);
+    let answer = ada.visitor.post("/api/enrollment/start", &json!({})).await.expect(403);
+
+    assert_eq!(answer.json()["code"], "user_disabled");
+}

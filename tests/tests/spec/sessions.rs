@@ -1,0 +1,176 @@
+//! Browser sessions: cookies, expiry, ending; attacks SE.
+
+use chancery_tests::server::{Person, Server};
+use serde_json::{Value, json};
+use time::Duration;
+
+async fn who(person: &mut Person) -> u16 {
+    person.visitor.get("/api/users/me").await.status
+}
+
+/// The same person in another browser.
+async fn elsewhere(server: &Server, person: &Person) -> Person {
+    let mut other = Person { visitor: server.visitor(), ..person.clone() };
+    other.sign_in().await.expect(200);
+    other
+}
+
+#[tokio::test]
+async fn se01_the_cookie_is_host_bound_secret_and_not_stored() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+
+    let answer = ada.sign_in().await.expect(200);
+
+    let cookie = answer.header("set-cookie");
+    assert!(cookie.starts_with("__Host-session="), "{cookie}");
+    for attribute in ["; Path=/", "; Secure", "; HttpOnly", "; SameSite=Lax", "; Max-Age=2592000"] {
+        assert!(cookie.contains(attribute), "{attribute}");
+    }
+    let value = &ada.visitor.cookies["__Host-session"];
+    let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE payload::text LIKE '%' || $1 || '%'")
+        .bind(&value[30..])
+        .fetch_one(&server.app.pool)
+        .await
+        .unwrap();
+    assert_eq!(stored, 0);
+}
+
+#[tokio::test]
+async fn se03_what_ends_a_session_ends_it_on_every_node() {
+    let server = Server::start().await;
+    let second = server.second().await;
+    let mut ada = server.person("ada").await;
+    let mut other = elsewhere(&second, &ada).await;
+
+    let listed = ada.visitor.get("/api/sessions").await.expect(200).json();
+    let listed = listed.as_array().unwrap();
+    assert_eq!(listed.len(), 2);
+    let id = listed.iter().find(|row| row["current"] == false).unwrap()["id"].as_str().unwrap();
+    ada.visitor.send(reqwest::Method::DELETE, &format!("/api/sessions/{id}"), None, &[]).await.expect(204);
+    assert_eq!((who(&mut ada).await, who(&mut other).await), (200, 401));
+
+    let mut third = elsewhere(&second, &ada).await;
+    ada.visitor.post("/api/sessions/end-all", &json!({})).await.expect(204);
+    assert_eq!((who(&mut ada).await, who(&mut third).await), (401, 401));
+}
+
+#[tokio::test]
+async fn se03_disabling_ends_everything_and_enabling_revives_nothing() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let mut admin = server.admin.clone();
+    let path = format!("/api/users/{}", ada.id);
+    let mut user = admin.get(&path).await.json();
+
+    for disabled in [true, false] {
+        user["disabled"] = json!(disabled);
+        admin.json(reqwest::Method::PUT, &path, &user).await.expect(200);
+        assert_eq!(who(&mut ada).await, 401);
+    }
+    ada.sign_in().await.expect(200);
+    assert_eq!(who(&mut ada).await, 200);
+}
+
+#[tokio::test]
+async fn se04_idle_and_absolute_ends_hold_everywhere() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+
+    for _ in 0..31 {
+        server.later(Duration::hours(23));
+        assert_eq!(who(&mut ada).await, 200, "use keeps it alive");
+    }
+    server.later(Duration::hours(7));
+    assert_eq!(who(&mut ada).await, 401, "thirty days are the end");
+
+    ada.sign_in().await.expect(200);
+    server.later(Duration::hours(24));
+    assert_eq!(who(&mut ada).await, 401, "a day without use is the end, too");
+    let page = ada.visitor.get("/select-account?interaction=x").await;
+    assert!(!page.text.contains("Lindqvist"));
+}
+
+#[tokio::test]
+async fn se06_another_site_cannot_act_with_our_cookie() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let json = ("content-type", "application/json");
+    let body = || Some("{}".to_owned());
+    let post = reqwest::Method::POST;
+
+    for header in [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
+        ada.visitor.send(post.clone(), "/api/sessions/end-all", body(), &[json, header]).await.expect(403);
+    }
+    let plain = [("content-type", "text/plain")];
+    ada.visitor.send(post.clone(), "/api/webauthn/login/finish", body(), &plain).await.expect(400);
+    assert_eq!(who(&mut ada).await, 200);
+}
+
+#[tokio::test]
+async fn se09_se10_malformed_doubled_and_tossed_cookies_are_nobody() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let good = ada.visitor.cookies["__Host-session"].clone();
+
+    for bad in ["", "x", &good[..60], &format!("{good}A"), &"A".repeat(10_000), &good.to_lowercase()] {
+        let header = format!("__Host-session={bad}");
+        let answer = server.visitor().send(reqwest::Method::GET, "/api/users/me", None, &[("cookie", &header)]).await;
+        assert!(matches!(answer.status, 401 | 431), "{bad}: {}", answer.status);
+    }
+    let twice = format!("__Host-session={good}; __Host-session={good}");
+    server.visitor().send(reqwest::Method::GET, "/api/users/me", None, &[("cookie", &twice)]).await.expect(401);
+    assert_eq!(who(&mut ada).await, 200);
+}
+
+#[tokio::test]
+async fn se11_nobody_sees_or_ends_another_persons_sessions() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let mut bob = server.person("bob").await;
+    let of_ada = ada.visitor.get("/api/sessions").await.json()[0]["id"].as_str().unwrap().to_owned();
+    let delete = reqwest::Method::DELETE;
+
+    bob.visitor.send(delete.clone(), &format!("/api/sessions/{of_ada}"), None, &[]).await.expect(404);
+    bob.visitor.get(&format!("/api/users/{}/sessions", ada.id)).await.expect(403);
+    assert_eq!(who(&mut ada).await, 200);
+
+    let path = format!("/api/users/{}/sessions/{of_ada}", ada.id);
+    server.admin.clone().send(delete, &path, None, &[]).await.expect(204);
+    assert_eq!(who(&mut ada).await, 401);
+}
+
+#[tokio::test]
+async fn se08_every_page_has_the_strict_policy_and_is_not_stored() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+
+    for path in ["/login", "/help", "/reauthenticate", "/sign-out", "/nowhere", "/authorize", "/enroll"] {
+        let answer = ada.visitor.get(path).await;
+        let policy = answer.header("content-security-policy");
+        for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
+            assert!(policy.contains(part), "{path}: {policy}");
+        }
+        assert!(!policy.contains("unsafe"));
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+        assert!(!answer.text.contains("<script>"), "no inline script");
+    }
+}
+
+#[tokio::test]
+async fn a_session_shows_the_device_it_is_on() {
+    let server = Server::start().await;
+    let ada = server.person("ada").await;
+    let mut phone = Person { visitor: server.visitor(), ..ada };
+    let agent = "Mozilla/5.0 (Android 14; Mobile; rv:133.0) Gecko/133.0 Firefox/133.0";
+    phone.visitor.headers.push(("user-agent".to_owned(), agent.to_owned()));
+    phone.sign_in().await.expect(200);
+
+    let sessions: Value = phone.visitor.get("/api/sessions").await.expect(200).json();
+
+    let current = sessions.as_array().unwrap().iter().find(|row| row["current"] == true).unwrap();
+    assert_eq!(current["device"], "Firefox on Android");
+    assert_eq!(current["ipAddress"], "127.0.0.1");
+    assert_eq!(current["city"], "Localhost");
+}
