@@ -29,16 +29,18 @@ impl Listing {
     pub fn parse(query: &str) -> Self {
         let mut listing = Self::default();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            // No text that we keep holds NUL, and the database takes none.
+            let value = value.replace('\0', "");
             match name.as_ref() {
                 // `page` alone is what some tools send.
                 "pagination[page]" | "page" => listing.paging.page = value.parse().unwrap_or(1),
                 "pagination[limit]" | "limit" => listing.paging.limit = value.parse().unwrap_or(20),
-                "sort[column]" => listing.paging.sort = Some(value.into_owned()),
+                "sort[column]" => listing.paging.sort = Some(value),
                 "sort[direction]" => listing.paging.descending = value == "desc",
-                "search" => listing.search = Some(value.into_owned()).filter(|text| !text.is_empty()),
+                "search" => listing.search = Some(value).filter(|text| !text.is_empty()),
                 name => {
                     let field = name.strip_prefix("filters[").and_then(|rest| rest.split(']').next());
-                    listing.filters.extend(field.map(|field| (field.to_owned(), value.into_owned())));
+                    listing.filters.extend(field.map(|field| (field.to_owned(), value)));
                 }
             }
         }

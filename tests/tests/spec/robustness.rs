@@ -1,0 +1,112 @@
+//! What must hold when things go wrong: attacks HB and EV.
+
+use chancery_tests::server::{STATIC_API_KEY, Server};
+use serde_json::json;
+
+#[tokio::test]
+async fn ev07_no_event_no_act() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let wiki = server.client(&json!({})).await;
+    let code = ada.authorize(&wiki, &[]).await.expect(303).parameter("code").unwrap();
+    let broken =
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'disk full'; END $$;
+                  CREATE TRIGGER fail BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION fail()";
+    sqlx::raw_sql(broken).execute(&server.app.pool).await.unwrap();
+
+    let sign_in = ada.sign_in().await.expect(503);
+    assert!(sign_in.headers.get("set-cookie").is_none());
+    assert_eq!(sign_in.header("retry-after"), "5");
+    let tokens = wiki.redeem(&server, &code).await.expect(503);
+    assert_eq!(tokens.json()["error"], "temporarily_unavailable");
+    assert!(!tokens.text.contains("disk full"), "HB-08");
+    let answer = ada.visitor.get(&wiki.authorize(&[])).await.expect(303);
+    assert_eq!(answer.parameter("error").as_deref(), Some("temporarily_unavailable"));
+    assert_eq!(answer.parameter("code"), None);
+    server.admin.clone().post("/api/users", &json!({ "username": "bob" })).await.expect(503);
+
+    sqlx::raw_sql("DROP TRIGGER fail ON events").execute(&server.app.pool).await.unwrap();
+    wiki.redeem(&server, &code).await.expect(200);
+    ada.sign_in().await.expect(200);
+}
+
+#[tokio::test]
+async fn ev11_without_the_database_discovery_answers_and_the_rest_says_when_to_come_back() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    server.app.pool.close().await;
+
+    server.visitor().get("/.well-known/openid-configuration").await.expect(200);
+    server.visitor().get("/.well-known/jwks.json").await.expect(200);
+    server.visitor().get("/healthz").await.expect(204);
+    let answer = server.visitor().get("/readyz").await.expect(503);
+    assert_eq!(answer.header("retry-after"), "5");
+    let answer = ada.visitor.get("/api/users/me").await.expect(503);
+    assert_eq!(answer.json()["code"], "unavailable");
+    assert_eq!(answer.json()["request_id"], answer.header("x-request-id"));
+    let answer = ada.visitor.get("/authorize?client_id=wiki&redirect_uri=https://wiki.example/cb").await.expect(503);
+    assert!(answer.text.contains("id=\"request-id\""));
+}
+
+#[tokio::test]
+async fn hb01_bodies_over_the_limit_are_refused() {
+    let server = Server::start().await;
+    let mut admin = server.admin.clone();
+
+    let answer = admin.post("/api/users", &json!({ "username": "x".repeat(70_000) })).await;
+    assert!(matches!(answer.status, 400 | 413), "{}", answer.status);
+    let answer = server.visitor().form("/api/oidc/token", &[("code", &"x".repeat(70_000))]).await;
+    assert!(matches!(answer.status, 400 | 413), "{}", answer.status);
+}
+
+#[tokio::test]
+async fn hb03_absurd_json_is_a_bad_request() {
+    let server = Server::start().await;
+    let mut admin = server.admin.clone();
+    let json = [("content-type", "application/json")];
+
+    for body in
+        ["[".repeat(60_000), "{\"username\":1e400}".to_owned(), "{\"username\":\"\\ud800\"}".to_owned(), String::new()]
+    {
+        let answer = admin.send(reqwest::Method::POST, "/api/users", Some(body), &json).await.expect(400);
+        assert_eq!(answer.json()["code"], "invalid_request_body");
+    }
+}
+
+#[tokio::test]
+async fn un03_text_that_no_database_takes_is_refused_before_it_gets_there() {
+    let server = Server::start().await;
+    let mut admin = server.admin.clone();
+
+    for field in ["username", "firstName", "lastName", "displayName"] {
+        let mut body = json!({ "username": "ada", "firstName": "Ada" });
+        body[field] = json!("a\u{0}b");
+        let answer = admin.post("/api/users", &body).await.expect(400);
+        assert_eq!(answer.json()["code"], "validation_failed", "{field}");
+    }
+    let client = json!({ "name": "a\u{0}b" });
+    admin.post("/api/oidc/clients", &client).await.expect(400);
+    let group = json!({ "name": "a\u{0}b", "friendlyName": "ab" });
+    admin.post("/api/user-groups", &group).await.expect(400);
+    let claims = json!([{ "key": "a\u{0}", "value": "b" }]);
+    let ada = server.person("ada").await;
+    let path = format!("/api/custom-claims/user/{}", ada.id);
+    admin.json(reqwest::Method::PUT, &path, &claims).await.expect(400);
+    admin.get("/api/users?search=%00").await.expect(200);
+}
+
+#[tokio::test]
+async fn hb08_errors_tell_what_to_do_and_nothing_of_the_inside() {
+    let server = Server::start().await;
+    let mut admin = server.admin.clone();
+
+    let answer = admin.get("/api/nowhere").await.expect(404);
+    assert_eq!(answer.json(), json!({ "error": "API endpoint not found" }));
+    let answer = admin.get("/api/users/not-a-uuid").await.expect(404);
+    assert_eq!(answer.json()["code"], "user_not_found");
+    for text in [&answer.text, &server.visitor().get("/nowhere").await.text] {
+        for inside in ["sqlx", "postgres", "panicked", "/src/", STATIC_API_KEY] {
+            assert!(!text.contains(inside), "{inside}");
+        }
+    }
+}

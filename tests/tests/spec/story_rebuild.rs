@@ -1,0 +1,113 @@
+//! Views are disposable: dropped and replayed from the log, they come out equal, and they can be swapped under load.
+
+use std::sync::Arc;
+
+use chancery_adapters::event_store::{Claims, Projection};
+use chancery_adapters::postgres;
+use chancery_projections::rebuild::{Report, rebuild};
+use chancery_tests::authenticator::SoftAuthenticator;
+use chancery_tests::server::{Person, Server};
+use serde_json::json;
+
+async fn rebuilt(server: &Server, swap: bool) -> Report {
+    let mut connection = postgres::connect(&server.database).await.unwrap();
+    let mut transactional: Vec<Arc<dyn Projection>> = vec![Arc::new(Claims::new(server.app.store.vault().clone()))];
+    transactional.extend(chancery_projections::transactional());
+    let catch_up = chancery_projections::catch_up();
+    rebuild(&mut connection, &server.app.store.feed(), &transactional, &catch_up, swap, |_, _| {}).await.unwrap()
+}
+
+/// Something of everything.
+async fn busy_day(server: &Server) -> Person {
+    let mut admin = server.admin.clone();
+    let mut ada = server.person("ada").await;
+    let bob = server.person("bob").await;
+    let mut erased = server.person("erased").await;
+    let put = reqwest::Method::PUT;
+    let group = json!({ "name": "editors", "friendlyName": "Editors" });
+    let group = admin.post("/api/user-groups", &group).await.expect(201).json()["id"].clone();
+    let path = format!("/api/user-groups/{}/users", group.as_str().unwrap());
+    admin.json(put.clone(), &path, &json!({ "userIds": [ada.id, bob.id, erased.id] })).await.expect(200);
+    let claims = json!([{ "key": "team", "value": "ops" }]);
+    admin.json(put.clone(), &format!("/api/custom-claims/user/{}", ada.id), &claims).await.expect(200);
+
+    let wiki = server.client(&json!({ "isGroupRestricted": true })).await;
+    let groups = json!({ "userGroupIds": [group] });
+    admin.json(put.clone(), &format!("/api/oidc/clients/{}/allowed-user-groups", wiki.id), &groups).await.expect(200);
+    for person in [&mut ada, &mut erased] {
+        let scope = [("scope", "openid profile offline_access")];
+        let code = person.authorize(&wiki, &scope).await.expect(303).parameter("code").unwrap();
+        let tokens = wiki.redeem(server, &code).await.expect(200).json();
+        wiki.refresh(server, tokens["refresh_token"].as_str().unwrap()).await.expect(200);
+    }
+    wiki.token(server, &[("grant_type", "client_credentials")]).await.expect(200);
+
+    let options = ada.visitor.get("/api/webauthn/register/start").await.expect(200).json();
+    let response = SoftAuthenticator::hardware().create(&options, server.issuer());
+    ada.visitor.post("/api/webauthn/register/finish", &response).await.expect(200);
+    let mut thief = Person { visitor: server.visitor(), ..bob.clone() };
+    thief.authenticator.bad_signature = true;
+    thief.sign_in().await.expect(401);
+    let mut user = admin.get(&format!("/api/users/{}", bob.id)).await.json();
+    user["email"] = json!("robert@example.org");
+    user["disabled"] = json!(true);
+    admin.json(put, &format!("/api/users/{}", bob.id), &user).await.expect(200);
+    admin.send(reqwest::Method::DELETE, &format!("/api/users/{}", erased.id), None, &[]).await.expect(204);
+    ada
+}
+
+#[track_caller]
+fn assert_equal(report: &Report) {
+    let differing: Vec<_> = report.tables.iter().filter(|table| table.differing > 0).collect();
+    assert!(differing.is_empty(), "{differing:?}");
+    assert!(report.tables.iter().filter(|table| table.rows > 0).count() >= 14, "{:?}", report.tables);
+}
+
+#[tokio::test]
+async fn ev09_a_replay_from_zero_equals_the_live_views() {
+    let server = Server::start().await;
+    busy_day(&server).await;
+    assert!(server.app.history_reached(server.app.store.head()).await);
+
+    let report = rebuilt(&server, false).await;
+
+    assert_equal(&report);
+    assert_eq!(report.position, server.app.store.feed().head().await.unwrap());
+}
+
+#[tokio::test]
+async fn ev10_an_erased_person_is_in_no_view_and_unreadable_in_the_log() {
+    let server = Server::start().await;
+    busy_day(&server).await;
+    assert!(server.app.history_reached(server.app.store.head()).await);
+
+    let tables: Vec<String> = sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'views'")
+        .fetch_all(&server.app.pool)
+        .await
+        .unwrap();
+    for table in tables.iter().map(String::as_str).chain(["events"]) {
+        let sql = format!("SELECT count(*) FROM {table} AS t WHERE t::text ILIKE '%erased@example%'");
+        let found: i64 = sqlx::query_scalar(&sql).fetch_one(&server.app.pool).await.unwrap();
+        assert_eq!(found, 0, "{table}");
+    }
+    let events = server.app.store.feed().read(0, 10_000).await.unwrap();
+    let debug: Vec<_> = events.iter().map(|recorded| format!("{recorded:?}")).collect();
+    assert!(debug.iter().any(|event| event.contains("erased)")), "the gap is told");
+    // Taken names are free again.
+    server.person("erased").await;
+}
+
+#[tokio::test]
+async fn swapped_views_serve_on() {
+    let server = Server::start().await;
+    let mut ada = busy_day(&server).await;
+    assert!(server.app.history_reached(server.app.store.head()).await);
+
+    assert_equal(&rebuilt(&server, true).await);
+
+    ada.visitor.get("/api/users/me").await.expect(200);
+    ada.sign_in().await.expect(200);
+    server.person("carol").await;
+    assert!(server.app.history_reached(server.app.store.head()).await);
+    assert_equal(&rebuilt(&server, false).await);
+}
