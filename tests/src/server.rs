@@ -9,6 +9,7 @@ use chancery_api::app::App;
 use chancery_api::config::Config;
 use chancery_api::wiring::{self, Doubles};
 use chancery_api::{accounts, router};
+use chancery_domain::ports::clock::Clock;
 use chancery_domain::secret::Secret;
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
@@ -36,15 +37,22 @@ impl Server {
     pub async fn start() -> Self {
         let database = crate::postgres::fresh_database().await;
         postgres::migrate(&mut postgres::connect(&database).await.unwrap()).await.unwrap();
-        Self::on(database, None).await
+        Self::on(database, None, false).await
+    }
+
+    /// With the real time, for programs that look at the clock themselves.
+    pub async fn live() -> Self {
+        let database = crate::postgres::fresh_database().await;
+        postgres::migrate(&mut postgres::connect(&database).await.unwrap()).await.unwrap();
+        Self::on(database, None, true).await
     }
 
     /// Another node on the same database, with the same issuer and clock.
     pub async fn second(&self) -> Self {
-        Self::on(self.database.clone(), Some(self)).await
+        Self::on(self.database.clone(), Some(self), false).await
     }
 
-    async fn on(database: PgConnectOptions, first: Option<&Self>) -> Self {
+    async fn on(database: PgConnectOptions, first: Option<&Self>, live: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let own = format!("http://localhost:{port}");
@@ -53,7 +61,8 @@ impl Server {
         let variables = [("APP_URL", issuer.as_str()), ("STATIC_API_KEY", STATIC_API_KEY)];
         let config = Config::read(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
         let key = Secret::new(b"an encryption key for tests".to_vec());
-        let doubles = Doubles { clock: Some(clock.clone()), entropy: None };
+        let fixed: Arc<dyn Clock> = clock.clone();
+        let doubles = Doubles { clock: Some(fixed).filter(|_| !live), entropy: None };
         let app = wiring::application(config.unwrap(), &key, database.clone(), doubles).await.unwrap();
         let service = router::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
