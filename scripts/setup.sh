@@ -12,7 +12,6 @@ have_postgres() {
 
 command -v cargo >/dev/null || { note "Rust is missing: see https://rustup.rs"; exit 1; }
 command -v cc >/dev/null || missing+=(build-essential)
-command -v cmake >/dev/null || missing+=(cmake)
 have_postgres || missing+=(postgresql)
 if [ "${1:-run}" = test ]; then
     # Relying parties of other makers, for the interoperability tests.
