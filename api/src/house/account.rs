@@ -1,0 +1,295 @@
+//! `/account`: a person's own profile, sessions and apps.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use chancery_domain::consent::{Consent, ConsentCommand, stream};
+use chancery_domain::ids::ClientId;
+use chancery_domain::oauth::params::Params;
+use chancery_domain::session::SessionEnd;
+use chancery_domain::user::{Profile, ProfileInput, UserCommand};
+use chancery_projections::sessions::SessionRow as Session;
+use chancery_projections::{clients, consents, groups, passkeys, sessions, users};
+
+use super::frame::{Page, Resident, count, frame, letter, place, shown, when};
+use crate::accounts;
+use crate::app::App;
+use crate::http::error::ApiError;
+use crate::http::form::body_params;
+use crate::http::request::Circumstances;
+use crate::http::session::SignedIn;
+use crate::oidc::authorize::see_other;
+use crate::pages::house::{
+    Account, App as AppCard, Apps, Confirm, Field, Notice, ProfileForm, ProfileRights, Room, SessionRow, Sessions,
+};
+use crate::pages::render::page;
+use crate::user_agent::UserAgent;
+
+/// # Errors
+/// `invalid_request_body` for anything but a form.
+pub fn form(headers: &HeaderMap, body: &Bytes) -> Result<Params, ApiError> {
+    body_params(headers, body).map_err(|_| ApiError::invalid_body())
+}
+
+/// The profile that a form holds, unchecked.
+pub fn profile_input(params: &Params) -> ProfileInput {
+    let text = |name| params.value(name).unwrap_or_default().to_owned();
+    ProfileInput {
+        username: text("username"),
+        email: params.value("email").map(str::to_owned),
+        first_name: text("first_name"),
+        last_name: text("last_name"),
+        display_name: text("display_name"),
+        locale: None,
+    }
+}
+
+/// The form with what was entered and what is wrong with it; `errors` are field (as the API names it) and sentence.
+pub fn profile_form(
+    action: &str,
+    input: &ProfileInput,
+    errors: &[(&str, String)],
+    rights: ProfileRights,
+) -> ProfileForm {
+    let field = |name: &str, value: &str| Field {
+        value: value.to_owned(),
+        wrong: errors.iter().find(|(field, _)| *field == name).map(|(_, wrong)| accounts::sentence(wrong)),
+    };
+    ProfileForm {
+        action: action.to_owned(),
+        username: field("username", &input.username),
+        first_name: field("firstName", &input.first_name),
+        last_name: field("lastName", &input.last_name),
+        display_name: field("displayName", &input.display_name),
+        email: field("email", input.email.as_deref().unwrap_or_default()),
+        rights,
+    }
+}
+
+/// What is wrong with the fields, or with the one that somebody else has.
+pub fn field_errors(error: &ApiError) -> Vec<(String, String)> {
+    let details = error.details.as_ref();
+    let text = |value: &serde_json::Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    if let Some(fields) = details.and_then(|details| details["fields"].as_array()) {
+        return fields.iter().map(|field| (text(field, "field"), text(field, "message"))).collect();
+    }
+    let property = details.and_then(|details| details["property"].as_str()).unwrap_or_default();
+    vec![(property.to_owned(), error.message.clone())]
+}
+
+pub async fn show(State(app): State<App>, Resident(signed_in): Resident) -> Response {
+    let input = input_of(&signed_in);
+    shown(&app, account(&app, &signed_in, &input, &[], None).await)
+}
+
+fn input_of(signed_in: &SignedIn) -> ProfileInput {
+    let user = signed_in.user.clone();
+    ProfileInput {
+        username: user.username,
+        email: user.email,
+        first_name: user.first_name,
+        last_name: user.last_name,
+        display_name: user.display_name,
+        locale: user.locale,
+    }
+}
+
+async fn account(
+    app: &App,
+    signed_in: &SignedIn,
+    input: &ProfileInput,
+    errors: &[(&str, String)],
+    notice: Option<Notice>,
+) -> Page {
+    let user = users::find(&app.pool, signed_in.user.id()).await?.ok_or_else(ApiError::not_signed_in)?;
+    let held = passkeys::of_user(&app.pool, user.id()).await?.len();
+    let live = sessions::live_of(&app.pool, user.id(), app.now()).await?.len();
+    let groups = groups::of_user(&app.pool, user.id()).await?;
+    let mut frame = frame(app, signed_in, Room::Account);
+    frame.person = user.display_name.clone();
+    frame.notice = notice;
+    Ok(page(&Account {
+        frame,
+        name: user.display_name,
+        username: user.username,
+        email: user.email,
+        email_verified: user.email_verified,
+        groups: groups.into_iter().map(|group| group.friendly_name).collect(),
+        passkeys: count(held as i64, "passkey", "passkeys"),
+        sessions: count(live as i64, "device", "devices"),
+        form: Some(profile_form("/account", input, errors, ProfileRights::Own)),
+    }))
+}
+
+pub async fn change(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Resident(signed_in): Resident,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let page = async {
+        let input = ProfileInput { locale: signed_in.user.locale.clone(), ..profile_input(&form(&headers, &body)?) };
+        let profile = match Profile::parse(input.clone()) {
+            Ok(profile) => profile,
+            Err(errors) => {
+                let errors: Vec<_> = errors.iter().map(|error| (error.field, error.message.to_owned())).collect();
+                return account(&app, &signed_in, &input, &errors, None).await;
+            }
+        };
+        let context = circumstances.context(&app, signed_in.actor());
+        match accounts::change_own(&app, &context, &signed_in.user, profile).await {
+            Ok(_) => account(&app, &signed_in, &input, &[], Some(Notice::good("Saved."))).await,
+            Err(error) if error.status.is_server_error() => Err(error.into()),
+            Err(error) => {
+                let errors = field_errors(&error);
+                let errors: Vec<_> = errors.iter().map(|(field, wrong)| (field.as_str(), wrong.clone())).collect();
+                account(&app, &signed_in, &input, &errors, None).await
+            }
+        }
+    };
+    shown(&app, page.await)
+}
+
+/// A session as a card.
+pub fn session_card(app: &App, row: &Session, this: bool, passkeys: &[passkeys::PasskeyRow]) -> SessionRow {
+    let agent = UserAgent::read(row.user_agent.as_deref().unwrap_or_default());
+    SessionRow {
+        id: row.session_id.to_string(),
+        device: agent.to_string(),
+        shape: agent.shape,
+        place: place(row.city.as_deref(), row.country.as_deref()),
+        address: row.address.clone().unwrap_or_default(),
+        since: when(app, row.started_at),
+        active: when(app, row.used_at),
+        passkey: passkeys.iter().find(|passkey| passkey.id() == row.passkey()).map(|passkey| passkey.name.clone()),
+        is_this: this,
+    }
+}
+
+pub async fn sessions(State(app): State<App>, Resident(signed_in): Resident) -> Response {
+    let page = async {
+        let rows = sessions::live_of(&app.pool, signed_in.user.id(), app.now()).await?;
+        let held = passkeys::of_user(&app.pool, signed_in.user.id()).await?;
+        let this = signed_in.session.id();
+        let sessions = rows.iter().map(|row| session_card(&app, row, row.id() == this, &held)).collect();
+        Ok(page(&Sessions { frame: frame(&app, &signed_in, Room::Sessions), sessions }))
+    };
+    shown(&app, page.await)
+}
+
+pub async fn end_session(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Resident(signed_in): Resident,
+    Path(id): Path<String>,
+) -> Response {
+    let page = async {
+        let context = circumstances.context(&app, signed_in.actor());
+        let user = signed_in.user.id();
+        crate::admin::sessions::end(&app, &context, user, &id, SessionEnd::EndedByOwner).await?;
+        Ok(see_other("/account/sessions"))
+    };
+    shown(&app, page.await)
+}
+
+pub async fn end_other_sessions(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Resident(signed_in): Resident,
+) -> Response {
+    let except = Some(signed_in.session.id());
+    shown(&app, end_sessions(&app, &circumstances, &signed_in, except, "/account/sessions").await)
+}
+
+pub async fn end_all_sessions(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Resident(signed_in): Resident,
+) -> Response {
+    shown(&app, end_sessions(&app, &circumstances, &signed_in, None, "/login").await)
+}
+
+async fn end_sessions(
+    app: &App,
+    circumstances: &Circumstances,
+    signed_in: &SignedIn,
+    except: Option<chancery_domain::ids::SessionId>,
+    next: &str,
+) -> Page {
+    let context = circumstances.context(app, signed_in.actor());
+    accounts::execute(app, &context, signed_in.user.id(), UserCommand::SignOutEverywhere { except }).await?;
+    Ok(see_other(next))
+}
+
+pub async fn apps(State(app): State<App>, Resident(signed_in): Resident) -> Response {
+    let page = async {
+        let rows = consents::of_user(&app.pool, signed_in.user.id()).await?;
+        let usable = clients::usable_by(&app.pool, signed_in.user.id()).await?;
+        let cards = rows.into_iter().map(|row| AppCard {
+            launch_url: usable
+                .iter()
+                .find(|client| client.client_id == row.client_id)
+                .and_then(|client| client.settings.launch_url.clone()),
+            letter: letter(&row.name),
+            receives: row.scopes.iter().filter_map(|scope| receives(scope)).map(str::to_owned).collect(),
+            since: when(&app, row.given_at),
+            last_used: Some(when(&app, row.last_used_at)),
+            client_id: row.client_id,
+            name: row.name,
+        });
+        Ok(page(&Apps { frame: frame(&app, &signed_in, Room::Apps), apps: cards.collect() }))
+    };
+    shown(&app, page.await)
+}
+
+/// A scope as people say it.
+fn receives(scope: &str) -> Option<&'static str> {
+    match scope {
+        "profile" => Some("Name"),
+        "email" => Some("E-mail"),
+        "groups" => Some("Groups"),
+        "offline_access" => Some("Access while you are away"),
+        _ => None,
+    }
+}
+
+pub async fn ask_withdraw(State(app): State<App>, Resident(signed_in): Resident, Path(id): Path<String>) -> Response {
+    let page = async {
+        let client = crate::admin::clients::existing(&app, &crate::admin::clients::client_id(&id)?).await?;
+        Ok(page(&Confirm {
+            frame: frame(&app, &signed_in, Room::Apps),
+            asks: format!("Stop letting {} know who you are?", client.settings.name),
+            says: "It learns nothing more about you, and what it was given ends at once.".to_owned(),
+            consequences: vec!["It may keep what it has learned until now.".to_owned()],
+            action: format!("/account/apps/{id}/withdraw"),
+            members: Vec::new(),
+            button: "Withdraw".to_owned(),
+            back: "/account/apps".to_owned(),
+        }))
+    };
+    shown(&app, page.await)
+}
+
+pub async fn withdraw(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Resident(signed_in): Resident,
+    Path(id): Path<String>,
+) -> Response {
+    let page = async {
+        let client_id: ClientId = crate::admin::clients::client_id(&id)?;
+        let user_id = signed_in.user.id();
+        let stream = stream(user_id, &client_id);
+        let context = circumstances.context(&app, signed_in.actor());
+        let withdraw = ConsentCommand::Withdraw { user_id, client_id };
+        let withdrawn = app.store.execute::<Consent>(stream, withdraw, &context).await;
+        withdrawn.map_err(|error| match error {
+            chancery_adapters::event_store::ExecuteError::Refused(_) => ApiError::not_found(),
+            chancery_adapters::event_store::ExecuteError::Store(error) => error.into(),
+        })?;
+        Ok(see_other("/account/apps"))
+    };
+    shown(&app, page.await)
+}

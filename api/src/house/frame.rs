@@ -1,0 +1,143 @@
+//! What surrounds each page of the house, who may enter it, and how moments and places are said.
+
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{Duration, OffsetDateTime};
+
+use crate::app::App;
+use crate::http::error::ApiError;
+use crate::http::session::{SignedIn, present};
+use crate::oidc::authorize::see_other;
+use crate::pages::assets;
+use crate::pages::house::{Frame, Room, When};
+use crate::pages::render::{api_error_page, error_page};
+
+/// Somebody at home: a stranger is sent to sign in first, and comes back.
+pub struct Resident(pub SignedIn);
+
+impl FromRequestParts<App> for Resident {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        match present(app, parts).await {
+            Ok(Some(signed_in)) => Ok(Self(signed_in)),
+            Ok(None) => Err(see_other(&format!("/login?next={}", parts.uri.path()))),
+            Err(error) => Err(api_error_page(app, &ApiError::from(error))),
+        }
+    }
+}
+
+/// An administrator.
+pub struct Steward(pub SignedIn);
+
+impl FromRequestParts<App> for Steward {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let Resident(signed_in) = Resident::from_request_parts(parts, app).await?;
+        if !signed_in.user.is_admin {
+            let says = "This part is for administrators.";
+            return Err(error_page(app, StatusCode::FORBIDDEN, "You may not do this", &[says], None));
+        }
+        Ok(Self(signed_in))
+    }
+}
+
+/// A page of the house, or what went wrong where a person looks.
+pub type Page = Result<Response, PageError>;
+
+/// Why there is no page.
+pub enum PageError {
+    Api(Box<ApiError>),
+    /// Somewhere else first.
+    Elsewhere(Box<Response>),
+}
+
+impl From<ApiError> for PageError {
+    fn from(error: ApiError) -> Self {
+        Self::Api(Box::new(error))
+    }
+}
+
+impl From<sqlx::Error> for PageError {
+    fn from(error: sqlx::Error) -> Self {
+        ApiError::from(error).into()
+    }
+}
+
+pub fn shown(app: &App, page: Page) -> Response {
+    match page {
+        Ok(response) => response,
+        Err(PageError::Elsewhere(response)) => *response,
+        Err(PageError::Api(error)) => api_error_page(app, &error).into_response(),
+    }
+}
+
+/// What changes credentials or administers needs a recent ceremony; the person comes back to `path` after it.
+///
+/// # Errors
+/// The way to the ceremony.
+pub fn require_step_up(app: &App, signed_in: &SignedIn, path: &str) -> Result<(), PageError> {
+    if signed_in.stepped_up(app) {
+        return Ok(());
+    }
+    Err(PageError::Elsewhere(Box::new(see_other(&format!("/reauthenticate?next={path}")))))
+}
+
+pub fn frame(app: &App, signed_in: &SignedIn, room: Room) -> Frame {
+    Frame {
+        instance_name: app.config.app_name.clone(),
+        chancery_css: assets::path("chancery.css"),
+        house_css: assets::path("house.css"),
+        house_js: assets::path("house.js"),
+        ceremony_js: Some(assets::path("ceremony.js")),
+        person: signed_in.user.display_name.clone(),
+        is_admin: signed_in.user.is_admin,
+        room,
+        notice: None,
+    }
+}
+
+/// "just now", "4 minutes ago", "yesterday", "3 November 2026".
+pub fn when(app: &App, at: OffsetDateTime) -> When {
+    let ago = app.now() - at;
+    let plural = |count: i64, unit: &str| format!("{count} {unit}{} ago", if count == 1 { "" } else { "s" });
+    let says = if ago < Duration::MINUTE && ago > -Duration::MINUTE {
+        "just now".to_owned()
+    } else if ago < Duration::ZERO || ago >= Duration::days(7) {
+        date(at)
+    } else if ago < Duration::HOUR {
+        plural(ago.whole_minutes(), "minute")
+    } else if ago < Duration::DAY {
+        plural(ago.whole_hours(), "hour")
+    } else {
+        plural(ago.whole_days(), "day")
+    };
+    When::new(says, iso(at))
+}
+
+pub fn date(at: OffsetDateTime) -> String {
+    at.format(format_description!("[day padding:none] [month repr:long] [year]")).unwrap_or_default()
+}
+
+pub fn iso(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).unwrap_or_default()
+}
+
+/// "Stockholm, SE".
+pub fn place(city: Option<&str>, country: Option<&str>) -> String {
+    [city, country].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// The first letter, as an icon.
+pub fn letter(name: &str) -> String {
+    name.chars().next().map(|c| c.to_uppercase().to_string()).unwrap_or_default()
+}
+
+pub fn count(number: i64, one: &str, many: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+}
