@@ -75,32 +75,23 @@ impl Feed {
         after: i64,
         limit: i64,
     ) -> Result<Vec<Recorded>, FeedError> {
-        let sql = format!("SELECT {COLUMNS} FROM events WHERE position > $1 ORDER BY position LIMIT $2");
-        let rows: Vec<StoredRow> = sqlx::query_as(&sql).bind(after).bind(limit).fetch_all(executor).await?;
-        for (row, expected) in rows.iter().zip(after + 1..) {
-            if row.position != expected {
-                return Err(FeedError::Hole { after: expected - 1, found: row.position });
-            }
-        }
+        let rows = select(executor, after, limit).await?;
         self.open(rows).await
     }
 
-    /// One event, if the log is that long.
+    /// The same as JSON, for people who look into the log: personal values opened, nothing decoded.
     ///
     /// # Errors
-    /// As [`Feed::read`].
-    pub async fn at(&self, position: i64) -> Result<Option<Recorded>, FeedError> {
-        let row = self.stored(position).await?;
-        Ok(self.open(row.into_iter().collect()).await?.pop())
-    }
-
-    /// One event as it is stored.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn stored(&self, position: i64) -> Result<Option<StoredRow>, FeedError> {
-        let sql = format!("SELECT {COLUMNS} FROM events WHERE position = $1");
-        Ok(sqlx::query_as(&sql).bind(position).fetch_optional(&self.pool).await?)
+    /// As [`Feed::read`], but for events that this release does not know.
+    pub async fn read_json(&self, after: i64, limit: i64) -> Result<Vec<StoredRow>, FeedError> {
+        let mut rows = select(&self.pool, after, limit).await?;
+        let origins = self.unseal(&mut rows).await?;
+        for (row, origin) in rows.iter_mut().zip(origins) {
+            if !origin.is_null() {
+                row.metadata["origin"] = origin;
+            }
+        }
+        Ok(rows)
     }
 
     /// The position of the last event; 0 for an empty log.
@@ -113,6 +104,12 @@ impl Feed {
     }
 
     async fn open(&self, mut rows: Vec<StoredRow>) -> Result<Vec<Recorded>, FeedError> {
+        let origins = self.unseal(&mut rows).await?;
+        rows.into_iter().zip(origins).map(|(row, origin)| decode(row, &origin)).collect()
+    }
+
+    /// Opens the payloads in place, and hands out the origins, which are JSON inside a text.
+    async fn unseal(&self, rows: &mut [StoredRow]) -> Result<Vec<Value>, FeedError> {
         let mut origins: Vec<Value> = rows.iter().map(|row| origin(&row.metadata)).collect();
         let mut documents = Vec::with_capacity(rows.len() * 2);
         for (row, origin) in rows.iter_mut().zip(&mut origins) {
@@ -128,8 +125,19 @@ impl Feed {
             documents.push((Binding { part: "metadata", ..binding }, origin));
         }
         self.vault.unseal(&mut documents).await?;
-        rows.into_iter().zip(origins).map(|(row, origin)| decode(row, &origin)).collect()
+        Ok(origins)
     }
+}
+
+async fn select(executor: impl PgExecutor<'_>, after: i64, limit: i64) -> Result<Vec<StoredRow>, FeedError> {
+    let sql = format!("SELECT {COLUMNS} FROM events WHERE position > $1 ORDER BY position LIMIT $2");
+    let rows: Vec<StoredRow> = sqlx::query_as(&sql).bind(after).bind(limit).fetch_all(executor).await?;
+    for (row, expected) in rows.iter().zip(after + 1..) {
+        if row.position != expected {
+            return Err(FeedError::Hole { after: expected - 1, found: row.position });
+        }
+    }
+    Ok(rows)
 }
 
 fn origin(metadata: &Value) -> Value {

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 pub use append::Appender;
 pub use claims::Claims;
-pub use feed::{Feed, FeedError};
+pub use feed::{Feed, FeedError, StoredRow};
 pub use projection::{Projection, ProjectionError, ProjectionFuture};
 pub use unit::Unit;
 pub use wakeup::listen;

@@ -2,6 +2,7 @@
 
 mod account;
 mod frame;
+mod history;
 mod passkeys;
 
 use axum::Router;
@@ -19,6 +20,10 @@ pub fn routes() -> Router<App> {
         .route("/account/sessions/{id}/end", post(account::end_session))
         .route("/account/sessions/end-others", post(account::end_other_sessions))
         .route("/account/sessions/end-all", post(account::end_all_sessions))
+        .route("/account/activity", get(history::activity))
+        .route("/admin", get(history::overview))
+        .route("/admin/history", get(history::history))
+        .route("/admin/history/{position}", get(history::raw))
         .route("/account/apps", get(account::apps))
         .route("/account/apps/{id}/withdraw", get(account::ask_withdraw).post(account::withdraw))
 }
