@@ -1,9 +1,13 @@
 //! The house's pages: a person's own account, and administration. Plain forms; what cannot be undone is asked again.
 
 mod account;
+mod api_keys;
+mod clients;
 mod frame;
+mod groups;
 mod history;
 mod passkeys;
+mod people;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -11,6 +15,10 @@ use axum::routing::{get, post};
 use crate::app::App;
 
 pub fn routes() -> Router<App> {
+    Router::new().merge(account_routes()).merge(people_routes()).merge(group_routes()).merge(app_routes())
+}
+
+fn account_routes() -> Router<App> {
     Router::new()
         .route("/account", get(account::show).post(account::change))
         .route("/account/passkeys", get(passkeys::show))
@@ -26,4 +34,43 @@ pub fn routes() -> Router<App> {
         .route("/admin/history/{position}", get(history::raw))
         .route("/account/apps", get(account::apps))
         .route("/account/apps/{id}/withdraw", get(account::ask_withdraw).post(account::withdraw))
+}
+
+fn people_routes() -> Router<App> {
+    Router::new()
+        .route("/admin/people", get(people::list))
+        .route("/admin/people/new", get(people::new).post(people::create))
+        .route("/admin/people/{id}", get(people::show).post(people::change))
+        .route("/admin/people/{id}/{act}", post(people::act))
+        .route("/admin/people/{id}/delete", get(people::ask_delete).post(people::delete))
+        .route("/admin/people/{id}/sessions/end-all", post(people::end_all_sessions))
+        .route("/admin/people/{id}/sessions/{session}/end", post(people::end_session))
+        .route("/admin/people/{id}/passkeys/{passkey}/restore", post(people::restore_passkey))
+        .route(
+            "/admin/people/{id}/passkeys/{passkey}/remove",
+            get(people::ask_remove_passkey).post(people::remove_passkey),
+        )
+}
+
+fn group_routes() -> Router<App> {
+    Router::new()
+        .route("/admin/groups", get(groups::list))
+        .route("/admin/groups/new", get(groups::new).post(groups::create))
+        .route("/admin/groups/{id}", get(groups::show).post(groups::change))
+        .route("/admin/groups/{id}/members", post(groups::add_member))
+        .route("/admin/groups/{id}/members/{user}/remove", post(groups::remove_member))
+        .route("/admin/groups/{id}/claims", post(groups::set_claims))
+        .route("/admin/groups/{id}/delete", get(groups::ask_delete).post(groups::delete))
+}
+
+fn app_routes() -> Router<App> {
+    Router::new()
+        .route("/admin/apps", get(clients::list))
+        .route("/admin/apps/new", get(clients::new).post(clients::create))
+        .route("/admin/apps/{id}", get(clients::show).post(clients::change))
+        .route("/admin/apps/{id}/secrets", post(clients::add_secret))
+        .route("/admin/apps/{id}/secrets/{secret}/remove", get(clients::ask_remove_secret).post(clients::remove_secret))
+        .route("/admin/apps/{id}/delete", get(clients::ask_delete).post(clients::delete))
+        .route("/admin/api-keys", get(api_keys::show).post(api_keys::create))
+        .route("/admin/api-keys/{id}/revoke", get(api_keys::ask_revoke).post(api_keys::revoke))
 }

@@ -1,0 +1,282 @@
+//! `/admin/groups`: groups and who is in them.
+
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use chancery_domain::custom_claim::CustomClaim;
+use chancery_domain::group::{Group, GroupCommand, GroupNames};
+use chancery_domain::ids::{GroupId, UserId};
+use chancery_domain::oauth::params::Params;
+use chancery_domain::user::UserCommand;
+use chancery_projections::page::Paging;
+use chancery_projections::users::{self, UserFilter};
+use chancery_projections::{clients, groups};
+
+use super::account::{field_errors, form};
+use super::frame::{Page, Steward, count, frame, letter, require_step_up, shown};
+use super::people::{asked, claims_form, claims_of, pages};
+use crate::accounts;
+use crate::admin::groups::{existing, group_error};
+use crate::app::App;
+use crate::http::error::ApiError;
+use crate::http::request::Circumstances;
+use crate::http::session::SignedIn;
+use crate::oidc::authorize::see_other;
+use crate::pages::house::{Choice, Confirm, Field, GroupPage, GroupRow, Groups, Member, NewGroup, Notice, Room};
+use crate::pages::render::page;
+
+const PATH: &str = "/admin/groups";
+
+pub async fn list(State(app): State<App>, Steward(signed_in): Steward, OriginalUri(uri): OriginalUri) -> Response {
+    let shown_page = async {
+        let (paging, search) = asked(uri.query());
+        let mut connection = app.pool.acquire().await?;
+        let text = Some(search.as_str()).filter(|text| !text.is_empty());
+        let rows = groups::list(&mut connection, text, &paging).await?;
+        let pages = pages(&rows, PATH, &search, "group", "groups");
+        let groups = rows.rows.into_iter().map(|row| GroupRow {
+            id: row.group_id.to_string(),
+            friendly_name: row.friendly_name,
+            name: row.name,
+            members: count(row.user_count, "person", "people"),
+        });
+        Ok(page(&Groups { frame: frame(&app, &signed_in, Room::Groups), search, groups: groups.collect(), pages }))
+    };
+    shown(&app, shown_page.await)
+}
+
+pub async fn new(State(app): State<App>, Steward(signed_in): Steward) -> Response {
+    let (friendly_name, name) = (Field::default(), Field::default());
+    page(&NewGroup { frame: frame(&app, &signed_in, Room::Groups), friendly_name, name })
+}
+
+fn names(params: &Params) -> GroupNames {
+    let text = |name| params.value(name).unwrap_or_default().trim().to_owned();
+    GroupNames { name: text("name"), friendly_name: text("friendly_name") }
+}
+
+/// The two fields with what was entered and what is wrong.
+fn fields(names: &GroupNames, error: &ApiError) -> (Field, Field) {
+    let errors = field_errors(error);
+    let field = |name: &str, value: &str| Field {
+        value: value.to_owned(),
+        wrong: errors.iter().find(|(field, _)| field == name).map(|(_, wrong)| accounts::sentence(wrong)),
+    };
+    (field("friendlyName", &names.friendly_name), field("name", &names.name))
+}
+
+pub async fn create(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Steward(signed_in): Steward,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let shown_page = async {
+        require_step_up(&app, &signed_in, &format!("{PATH}/new"))?;
+        let names = names(&form(&headers, &body)?);
+        let id = GroupId(app.entropy.uuid_v4());
+        let context = circumstances.context(&app, signed_in.actor());
+        let create = GroupCommand::Create { names: names.clone() };
+        match app.store.create::<Group>(id, create, &context).await.map_err(group_error) {
+            Ok(_) => Ok(see_other(&format!("{PATH}/{id}"))),
+            Err(error) if error.status.is_server_error() => Err(error.into()),
+            Err(error) => {
+                let (friendly_name, name) = fields(&names, &error);
+                Ok(page(&NewGroup { frame: frame(&app, &signed_in, Room::Groups), friendly_name, name }))
+            }
+        }
+    };
+    shown(&app, shown_page.await)
+}
+
+#[derive(Default)]
+struct Extra {
+    notice: Option<Notice>,
+    names: Option<(Field, Field)>,
+    new_member: Field,
+    claims: Option<(Vec<CustomClaim>, ApiError)>,
+}
+
+fn group_id(text: &str) -> Result<GroupId, ApiError> {
+    text.parse().map_err(|_| ApiError::not_found())
+}
+
+pub async fn show(State(app): State<App>, Steward(signed_in): Steward, Path(id): Path<String>) -> Response {
+    let shown_page = async { group(&app, &signed_in, group_id(&id)?, Extra::default()).await };
+    shown(&app, shown_page.await)
+}
+
+async fn group(app: &App, signed_in: &SignedIn, id: GroupId, extra: Extra) -> Page {
+    let row = existing(app, id).await?;
+    let mut connection = app.pool.acquire().await?;
+    let paging = Paging { limit: 100, ..Paging::default() };
+    let inside = UserFilter { group: Some(id), ..UserFilter::default() };
+    let members = users::list(&mut connection, &inside, &paging).await?.rows;
+    let everybody = users::list(&mut connection, &UserFilter::default(), &paging).await?.rows;
+    let apps = clients::of_group(&mut *connection, id).await?;
+    drop(connection);
+    let outside = everybody.iter().filter(|user| !user.is_static && !members.iter().any(|m| m.user_id == user.user_id));
+    let (claims, wrong) = match &extra.claims {
+        Some((claims, wrong)) => (claims.as_slice(), Some(wrong)),
+        None => (row.claims.as_slice(), None),
+    };
+    let (friendly_name, name) =
+        extra.names.unwrap_or_else(|| (Field::new(row.friendly_name.clone()), Field::new(row.name.clone())));
+    let mut frame = frame(app, signed_in, Room::Groups);
+    frame.notice = extra.notice;
+    Ok(page(&GroupPage {
+        frame,
+        id: id.to_string(),
+        title: row.friendly_name.clone(),
+        friendly_name,
+        name,
+        candidates: outside.map(|user| Choice::new(user.username.clone(), user.display_name.clone(), false)).collect(),
+        members: members
+            .into_iter()
+            .map(|user| Member {
+                id: user.user_id.to_string(),
+                letter: letter(&user.display_name),
+                name: user.display_name,
+                username: user.username,
+            })
+            .collect(),
+        new_member: extra.new_member,
+        apps: apps.into_iter().map(|app| (app.settings.0.name, app.client_id)).collect(),
+        claims: claims_form(app, format!("{PATH}/{id}/claims"), claims, wrong).await?,
+    }))
+}
+
+pub async fn change(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Steward(signed_in): Steward,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let shown_page = async {
+        let id = group_id(&id)?;
+        require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
+        let names = names(&form(&headers, &body)?);
+        let context = circumstances.context(&app, signed_in.actor());
+        let change = GroupCommand::Change { names: names.clone() };
+        match app.store.execute::<Group>(id, change, &context).await.map_err(group_error) {
+            Ok(_) => {
+                let notice = Some(Notice::good("Saved."));
+                group(&app, &signed_in, id, Extra { notice, ..Extra::default() }).await
+            }
+            Err(error) if error.status.is_server_error() => Err(error.into()),
+            Err(error) => {
+                let names = Some(fields(&names, &error));
+                group(&app, &signed_in, id, Extra { names, ..Extra::default() }).await
+            }
+        }
+    };
+    shown(&app, shown_page.await)
+}
+
+pub async fn add_member(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Steward(signed_in): Steward,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let shown_page = async {
+        let id = group_id(&id)?;
+        require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
+        existing(&app, id).await?;
+        let username = form(&headers, &body)?.value("username").unwrap_or_default().to_owned();
+        let Some(user) = users::find_by_name(&app.pool, &username).await? else {
+            let new_member = Field::refused(username, "There is nobody called so.");
+            return group(&app, &signed_in, id, Extra { new_member, ..Extra::default() }).await;
+        };
+        let context = circumstances.context(&app, signed_in.actor());
+        accounts::execute(&app, &context, user.id(), UserCommand::JoinGroup { group_id: id }).await?;
+        Ok(see_other(&format!("{PATH}/{id}")))
+    };
+    shown(&app, shown_page.await)
+}
+
+pub async fn remove_member(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Steward(signed_in): Steward,
+    Path((id, user)): Path<(String, String)>,
+) -> Response {
+    let shown_page = async {
+        let id = group_id(&id)?;
+        let user: UserId = crate::admin::users::user_id(&user)?;
+        require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
+        let context = circumstances.context(&app, signed_in.actor());
+        accounts::execute(&app, &context, user, UserCommand::LeaveGroup { group_id: id }).await?;
+        Ok(see_other(&format!("{PATH}/{id}")))
+    };
+    shown(&app, shown_page.await)
+}
+
+pub async fn set_claims(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Steward(signed_in): Steward,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let shown_page = async {
+        let id = group_id(&id)?;
+        require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
+        form(&headers, &body)?;
+        let context = circumstances.context(&app, signed_in.actor());
+        let set = GroupCommand::SetClaims { claims: claims_of(&body) };
+        match app.store.execute::<Group>(id, set, &context).await.map_err(group_error) {
+            Ok(_) => Ok(see_other(&format!("{PATH}/{id}"))),
+            Err(error) if error.status.is_server_error() => Err(error.into()),
+            Err(error) => {
+                let claims = Some((claims_of(&body), error));
+                group(&app, &signed_in, id, Extra { claims, ..Extra::default() }).await
+            }
+        }
+    };
+    shown(&app, shown_page.await)
+}
+
+pub async fn ask_delete(State(app): State<App>, Steward(signed_in): Steward, Path(id): Path<String>) -> Response {
+    let shown_page = async {
+        let row = existing(&app, group_id(&id)?).await?;
+        require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
+        Ok(page(&Confirm {
+            frame: frame(&app, &signed_in, Room::Groups),
+            asks: format!("Delete {}?", row.friendly_name),
+            says: "This cannot be undone.".to_owned(),
+            consequences: vec![
+                format!("{} lose what the group gave them.", count(row.user_count, "person", "people")),
+                "Apps that only this group may use are open to nobody then.".to_owned(),
+            ],
+            action: format!("{PATH}/{id}/delete"),
+            members: Vec::new(),
+            button: "Delete".to_owned(),
+            back: format!("{PATH}/{id}"),
+        }))
+    };
+    shown(&app, shown_page.await)
+}
+
+pub async fn delete(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Steward(signed_in): Steward,
+    Path(id): Path<String>,
+) -> Response {
+    let shown_page = async {
+        require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
+        let context = circumstances.context(&app, signed_in.actor());
+        let deleted = app.store.execute::<Group>(group_id(&id)?, GroupCommand::Delete, &context).await;
+        deleted.map_err(group_error)?;
+        Ok(see_other(PATH))
+    };
+    shown(&app, shown_page.await)
+}
