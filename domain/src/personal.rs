@@ -32,6 +32,11 @@ impl Subject {
         Self(format!("visitors:{:04}-{:02}", at.year(), u8::from(at.month())))
     }
 
+    /// Whether what is sealed under this subject is a secret of the instance, which nobody is ever shown.
+    pub fn is_secret(&self) -> bool {
+        self.0.starts_with("signing_key:")
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -85,7 +85,7 @@ impl Feed {
     /// As [`Feed::read`], but for events that this release does not know.
     pub async fn read_json(&self, after: i64, limit: i64) -> Result<Vec<StoredRow>, FeedError> {
         let mut rows = select(&self.pool, after, limit).await?;
-        let origins = self.unseal(&mut rows).await?;
+        let origins = self.unseal(&mut rows, true).await?;
         for (row, origin) in rows.iter_mut().zip(origins) {
             if !origin.is_null() {
                 row.metadata["origin"] = origin;
@@ -104,12 +104,12 @@ impl Feed {
     }
 
     async fn open(&self, mut rows: Vec<StoredRow>) -> Result<Vec<Recorded>, FeedError> {
-        let origins = self.unseal(&mut rows).await?;
+        let origins = self.unseal(&mut rows, false).await?;
         rows.into_iter().zip(origins).map(|(row, origin)| decode(row, &origin)).collect()
     }
 
     /// Opens the payloads in place, and hands out the origins, which are JSON inside a text.
-    async fn unseal(&self, rows: &mut [StoredRow]) -> Result<Vec<Value>, FeedError> {
+    async fn unseal(&self, rows: &mut [StoredRow], for_people: bool) -> Result<Vec<Value>, FeedError> {
         let mut origins: Vec<Value> = rows.iter().map(|row| origin(&row.metadata)).collect();
         let mut documents = Vec::with_capacity(rows.len() * 2);
         for (row, origin) in rows.iter_mut().zip(&mut origins) {
@@ -124,7 +124,10 @@ impl Feed {
             documents.push((binding, &mut row.payload));
             documents.push((Binding { part: "metadata", ..binding }, origin));
         }
-        self.vault.unseal(&mut documents).await?;
+        match for_people {
+            true => self.vault.unseal_for_people(&mut documents).await?,
+            false => self.vault.unseal(&mut documents).await?,
+        }
         Ok(origins)
     }
 }

@@ -65,6 +65,22 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Unsealing`] for a value that was altered or moved.
     pub async fn unseal(&self, documents: &mut [(Binding<'_>, &mut Value)]) -> Result<(), VaultError> {
+        self.unseal_where(documents, |_| true).await
+    }
+
+    /// The same for people to read: secrets of the instance stay sealed.
+    ///
+    /// # Errors
+    /// As [`Vault::unseal`].
+    pub async fn unseal_for_people(&self, documents: &mut [(Binding<'_>, &mut Value)]) -> Result<(), VaultError> {
+        self.unseal_where(documents, |subject| !subject.is_secret()).await
+    }
+
+    async fn unseal_where(
+        &self,
+        documents: &mut [(Binding<'_>, &mut Value)],
+        opens: fn(&Subject) -> bool,
+    ) -> Result<(), VaultError> {
         let mut subjects = Vec::new();
         for (_, json) in documents.iter() {
             subjects_of(json, SEALED, &mut subjects);
@@ -72,11 +88,15 @@ impl Vault {
         if subjects.is_empty() {
             return Ok(());
         }
+        subjects.retain(opens);
         let distinct: Vec<_> = subjects.into_iter().collect::<HashSet<_>>().into_iter().collect();
         let keys = self.opening_keys(&distinct).await?;
         documents.iter_mut().try_for_each(|(binding, json)| {
             let binding = *binding;
-            replace(json, SEALED, &mut |body| unseal_one(binding, &keys, body))
+            replace(json, SEALED, &mut |body| match opens(&subject_of(body)) {
+                true => unseal_one(binding, &keys, body),
+                false => Ok(json!({ SEALED: body })),
+            })
         })
     }
 }

@@ -1,0 +1,90 @@
+//! The history: sentences that people understand, for those who may read them.
+
+use chancery_tests::server::{Person, Server};
+use serde_json::{Value, json};
+
+async fn busy(server: &Server) -> (Person, Person) {
+    let root = server.first_admin().await;
+    let mut ada = server.person("ada").await;
+    let wiki = server.client(&json!({})).await;
+    let code = ada.authorize(&wiki, &[]).await.expect(303).parameter("code").unwrap();
+    wiki.redeem(server, &code).await.expect(200);
+    let mut thief = Person { visitor: server.visitor(), ..ada.clone() };
+    thief.authenticator.bad_signature = true;
+    thief.sign_in().await.expect(401);
+    (root, ada)
+}
+
+fn events(list: &Value) -> Vec<&str> {
+    list["data"].as_array().unwrap().iter().map(|row| row["event"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn tools_of_pocket_id_read_it_and_see_more() {
+    let server = Server::start().await;
+    let (mut root, mut ada) = busy(&server).await;
+
+    let all = root.visitor.get("/api/audit-logs/all?pagination[limit]=100").await.expect(200).json();
+    for name in ["SIGN_IN", "ACCOUNT_CREATED", "CLIENT_AUTHORIZATION", "PASSKEY_ADDED", "SIGN_IN_ATTEMPT_FAILED"] {
+        assert!(events(&all).contains(&name), "{name} in {:?}", events(&all));
+    }
+    let sign_in = all["data"].as_array().unwrap().iter().find(|row| row["event"] == "SIGN_IN").unwrap();
+    for member in ["id", "createdAt", "ipAddress", "country", "city", "device", "userID", "username", "actorUsername"] {
+        assert!(sign_in[member].is_string(), "{member}: no member is null");
+    }
+    assert_eq!(sign_in["ipAddress"], "127.0.0.1");
+    assert_eq!(sign_in["country"], "Internal Network");
+    let filtered = root.visitor.get("/api/audit-logs/all?filters[event]=CLIENT_AUTHORIZATION").await.json();
+    assert_eq!(events(&filtered), ["CLIENT_AUTHORIZATION"]);
+    assert_eq!(filtered["data"][0]["data"]["clientName"], "Wiki");
+    assert_eq!(root.visitor.get("/api/audit-logs/filters/client-names").await.json(), json!(["Wiki"]));
+    assert_eq!(root.visitor.get("/api/audit-logs/filters/users").await.json()[&ada.id], "ada");
+
+    ada.visitor.get("/api/audit-logs/all").await.expect(403);
+    ada.visitor.get("/api/events").await.expect(403);
+    let own = ada.visitor.get("/api/audit-logs?pagination[limit]=100").await.expect(200).json();
+    assert!(own["data"].as_array().unwrap().iter().all(|row| row["userID"] == ada.id));
+}
+
+#[tokio::test]
+async fn the_log_is_read_by_position_opened_for_those_who_may() {
+    let server = Server::start().await;
+    let (mut root, _ada) = busy(&server).await;
+
+    let first = root.visitor.get("/api/events?limit=5").await.expect(200).json();
+    let positions: Vec<_> =
+        first["events"].as_array().unwrap().iter().map(|event| event["position"].as_i64()).collect();
+    assert_eq!(positions, (1..=5).map(Some).collect::<Vec<_>>());
+    let rest = root.visitor.get("/api/events?after=5&limit=1000").await.expect(200);
+    assert!(rest.text.contains("ada@example.org"), "personal values are opened");
+    assert_eq!(rest.json()["events"][0]["position"], 6);
+}
+
+#[tokio::test]
+async fn people_read_sentences_and_administrators_the_raw_event() {
+    let server = Server::start().await;
+    let (mut root, mut ada) = busy(&server).await;
+
+    let page = root.visitor.get("/admin/history").await.expect(200);
+    for words in ["signed in with", "was refused", "Wiki"] {
+        assert!(page.text.contains(words), "{words}");
+    }
+    assert!(!page.text.contains("session.started"), "no JSON, no event names");
+    let refusals = root.visitor.get("/admin/history?kind=refusals").await.expect(200);
+    assert!(refusals.text.contains("was refused") && !refusals.text.contains("signed in with"));
+    let nothing = root.visitor.get("/admin/history?text=no-such-thing").await.expect(200);
+    assert!(!nothing.text.contains("class=\"entry"));
+    for query in ["person=x&app=y&kind=z&place=%00&from=a&to=b&before=c", "from=2026-11-23&to=2026-11-23", "after=1"] {
+        root.visitor.get(&format!("/admin/history?{query}")).await.expect(200);
+    }
+    let raw = root.visitor.get("/admin/history/1").await.expect(200);
+    assert!(raw.text.contains("signing_key.staged"));
+    assert!(raw.text.contains("$sealed") && !raw.text.contains("MII"), "a private key stays sealed");
+    assert!(!root.visitor.get("/api/events?limit=10").await.text.contains("MII"));
+    root.visitor.get("/admin/history/999999").await.expect(404);
+    root.visitor.get("/admin/history/x").await.expect(404);
+
+    let own = ada.visitor.get("/account/activity").await.expect(200);
+    assert!(own.text.contains("signed in with"));
+    assert!(!own.text.contains("/admin/history/"));
+}

@@ -1,0 +1,224 @@
+//! The pages over HTTP: who may see them, and that their forms do what they say.
+
+use chancery_tests::server::{Person, Server};
+use chancery_tests::visitor::Answer;
+use serde_json::json;
+use time::Duration;
+
+const OWN: [&str; 5] = ["/account", "/account/passkeys", "/account/sessions", "/account/apps", "/account/activity"];
+const ADMIN: [&str; 9] = [
+    "/admin",
+    "/admin/people",
+    "/admin/people/new",
+    "/admin/groups",
+    "/admin/groups/new",
+    "/admin/apps",
+    "/admin/apps/new",
+    "/admin/api-keys",
+    "/admin/history",
+];
+
+#[track_caller]
+fn assert_page(answer: &Answer) {
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(answer.text.matches("<h1").count(), 1, "one heading");
+    assert_eq!(answer.header("cache-control"), "no-store");
+}
+
+/// The path that a form's answer leads to.
+#[track_caller]
+fn led_to(answer: Answer) -> String {
+    answer.expect(303).header("location").to_owned()
+}
+
+async fn post(person: &mut Person, path: &str, pairs: &[(&str, &str)]) -> Answer {
+    person.visitor.form(path, pairs).await
+}
+
+#[tokio::test]
+async fn pages_are_for_those_they_are_for() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+    let mut ada = server.person("ada").await;
+    let mut stranger = server.visitor();
+
+    for path in OWN {
+        assert_page(&ada.visitor.get(path).await);
+        let answer = stranger.get(path).await.expect(303);
+        assert_eq!(answer.header("location"), format!("/login?next={path}"));
+    }
+    for path in ADMIN {
+        assert_page(&root.visitor.get(path).await);
+        ada.visitor.get(path).await.expect(403);
+        stranger.get(path).await.expect(303);
+    }
+}
+
+#[tokio::test]
+async fn a_person_changes_their_profile_and_hears_what_is_wrong() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    server.person("bob").await;
+    let profile = |username| {
+        [
+            ("username", username),
+            ("first_name", "Ada"),
+            ("last_name", "Lovelace"),
+            ("display_name", ""),
+            ("email", "ada@example.org"),
+        ]
+    };
+
+    let saved = post(&mut ada, "/account", &profile("ada")).await;
+    assert_page(&saved);
+    assert!(saved.text.contains("Ada Lovelace"));
+    let taken = post(&mut ada, "/account", &profile("Bob")).await.expect(200);
+    assert!(taken.text.contains("already in use"), "{}", taken.text);
+    let bad = post(&mut ada, "/account", &profile("a b")).await.expect(200);
+    assert!(bad.text.contains("aria-invalid"), "{}", bad.text);
+    assert_eq!(ada.visitor.get("/api/users/me").await.json()["username"], "ada");
+}
+
+#[tokio::test]
+async fn passkeys_are_renamed_and_removed_behind_a_ceremony() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let first = ada.visitor.get("/api/webauthn/credentials").await.json()[0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/account/passkeys/{first}");
+
+    assert_eq!(
+        led_to(post(&mut ada, &format!("{path}/rename"), &[("name", "Blue laptop")]).await),
+        "/account/passkeys"
+    );
+    let page = ada.visitor.get("/account/passkeys").await;
+    assert_page(&page);
+    assert!(page.text.contains("Blue laptop") && page.text.contains("Synced"));
+    let kept = post(&mut ada, &format!("{path}/remove"), &[]).await.expect(200);
+    assert!(kept.text.contains("last passkey"), "{}", kept.text);
+
+    server.later(Duration::minutes(6));
+    assert_eq!(led_to(ada.visitor.get(&format!("{path}/remove")).await), format!("/reauthenticate?next={path}/remove"));
+    ada.step_up().await.expect(204);
+    assert_page(&ada.visitor.get(&format!("{path}/remove")).await);
+}
+
+#[tokio::test]
+async fn sessions_are_seen_and_ended() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let mut phone = Person { visitor: server.visitor(), ..ada.clone() };
+    phone.sign_in().await.expect(200);
+
+    assert_page(&ada.visitor.get("/account/sessions").await);
+    assert_eq!(led_to(post(&mut ada, "/account/sessions/end-others", &[]).await), "/account/sessions");
+    phone.visitor.get("/api/users/me").await.expect(401);
+    ada.visitor.form_with("/account/sessions/end-all", &[], &[("origin", "https://evil.example")]).await.expect(403);
+    ada.visitor.get("/api/users/me").await.expect(200);
+    assert_eq!(led_to(post(&mut ada, "/account/sessions/end-all", &[]).await), "/login");
+    ada.visitor.get("/api/users/me").await.expect(401);
+}
+
+#[tokio::test]
+async fn a_consent_is_withdrawn_and_ends_what_it_gave() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let wiki = server.client(&json!({})).await;
+    let code = ada.authorize(&wiki, &[]).await.expect(303).parameter("code").unwrap();
+    let tokens = wiki.redeem(&server, &code).await.expect(200).json();
+    let path = format!("/account/apps/{}/withdraw", wiki.id);
+
+    assert!(ada.visitor.get("/account/apps").await.text.contains("Wiki"));
+    assert_page(&ada.visitor.get(&path).await);
+    assert_eq!(led_to(post(&mut ada, &path, &[]).await), "/account/apps");
+
+    chancery_tests::server::userinfo(&server, tokens["access_token"].as_str().unwrap()).await.expect(401);
+    assert!(!ada.visitor.get("/account/apps").await.text.contains("Wiki"));
+}
+
+#[tokio::test]
+async fn an_administrator_invites_groups_and_lets_in() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+
+    let person = [("username", "ada"), ("first_name", "Ada"), ("last_name", "L"), ("email", "ada@example.org")];
+    let made = post(&mut root, "/admin/people/new", &person).await;
+    assert_page(&made);
+    let link = made.text.split("value=\"").find_map(|rest| rest.split('"').next().filter(|v| v.contains("/enroll/")));
+    let code = link.unwrap().rsplit('/').next().unwrap().to_owned();
+    let mut ada = server.person("template").await;
+    ada.visitor = server.visitor();
+    ada.authenticator = chancery_tests::authenticator::SoftAuthenticator::new();
+    ada.redeem(&code, &json!({})).await.expect(200);
+    let id = ada.visitor.get("/api/users/me").await.json()["id"].as_str().unwrap().to_owned();
+    assert_page(&root.visitor.get(&format!("/admin/people/{id}")).await);
+
+    let names = [("friendly_name", "Editors"), ("name", "editors")];
+    let group = led_to(post(&mut root, "/admin/groups/new", &names).await);
+    assert_eq!(led_to(post(&mut root, &format!("{group}/members"), &[("username", "ada")]).await), group);
+    let nobody = post(&mut root, &format!("{group}/members"), &[("username", "nobody")]).await.expect(200);
+    assert!(nobody.text.contains("There is nobody called so."));
+    let claims = [("key", "team"), ("value", "ops"), ("key", ""), ("value", "")];
+    assert_eq!(led_to(post(&mut root, &format!("{group}/claims"), &claims).await), group);
+    let reserved = post(&mut root, &format!("{group}/claims"), &[("key", "sub"), ("value", "x")]).await.expect(200);
+    assert!(reserved.text.contains("meaning of its own"), "{}", reserved.text);
+
+    let app = [
+        ("name", "Wiki"),
+        ("callback_urls", "https://wiki.example/cb\n"),
+        ("pkce_enabled", "on"),
+        ("audience", "groups"),
+        ("group_ids", group.rsplit('/').next().unwrap()),
+        ("access_token_minutes", "60"),
+        ("refresh_token_minutes", "43200"),
+        ("id_token_algorithm", "RS256"),
+    ];
+    let app = led_to(post(&mut root, "/admin/apps/new", &app).await);
+    let secret = post(&mut root, &format!("{app}/secrets"), &[]).await;
+    assert_page(&secret);
+    assert!(secret.text.contains("chs_"));
+    assert!(!root.visitor.get(&app).await.text.contains("chs_A\""), "shown once");
+    let bad = [("name", "Bad"), ("callback_urls", "https://*.example"), ("audience", "everyone")];
+    let refused = post(&mut root, "/admin/apps/new", &bad).await.expect(200);
+    assert!(refused.text.contains("wildcard"), "{}", refused.text);
+
+    let path = format!("/admin/people/{id}");
+    assert_eq!(led_to(post(&mut root, &format!("{path}/disable"), &[]).await), path);
+    ada.visitor.get("/api/users/me").await.expect(401);
+    assert_eq!(led_to(post(&mut root, &format!("{path}/enable"), &[]).await), path);
+    assert_page(&root.visitor.get(&format!("{path}/delete")).await);
+    assert_eq!(led_to(post(&mut root, &format!("{path}/delete"), &[]).await), "/admin/people");
+    root.visitor.get(&path).await.expect(404);
+    let own = root.id.clone();
+    let kept = post(&mut root, &format!("/admin/people/{own}/disable"), &[]).await.expect(200);
+    assert!(kept.text.contains("remain to administer"), "{}", kept.text);
+}
+
+#[tokio::test]
+async fn a_key_is_made_once_and_revoked() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+
+    let key = [("name", "Deploy"), ("description", ""), ("expires_at", "2027-01-01")];
+    let made = post(&mut root, "/admin/api-keys", &key).await;
+    assert_page(&made);
+    assert!(made.text.contains("chk_"));
+    assert!(!root.visitor.get("/admin/api-keys").await.text.contains("value=\"chk_"));
+    let past = [("name", "Old"), ("expires_at", "2020-01-01")];
+    assert!(post(&mut root, "/admin/api-keys", &past).await.expect(200).text.contains("future"));
+    let id = root.visitor.get("/api/api-keys").await.json()["data"][0]["id"].as_str().unwrap().to_owned();
+    assert_page(&root.visitor.get(&format!("/admin/api-keys/{id}/revoke")).await);
+    assert_eq!(led_to(post(&mut root, &format!("/admin/api-keys/{id}/revoke"), &[]).await), "/admin/api-keys");
+}
+
+#[tokio::test]
+async fn administering_from_another_site_or_without_a_ceremony_is_refused() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+    let names = [("friendly_name", "Editors"), ("name", "editors")];
+
+    root.visitor.form_with("/admin/groups/new", &names, &[("sec-fetch-site", "cross-site")]).await.expect(403);
+    server.later(Duration::minutes(6));
+    let next = led_to(post(&mut root, "/admin/groups/new", &names).await);
+    assert_eq!(next, "/reauthenticate?next=/admin/groups/new");
+    assert_eq!(server.admin.clone().get("/api/user-groups").await.json()["data"], json!([]));
+}
