@@ -70,4 +70,7 @@ build_relying_parties() {
 
 cd "$(dirname "$0")/.."
 install_missing
-[ "${1:-run}" != test ] || build_relying_parties
+if [ "${1:-run}" = test ]; then
+    build_relying_parties
+    [ -d tests/browser/node_modules ] || { note "fetching axe-core"; (cd tests/browser && npm ci --silent --no-fund --no-audit); }
+fi

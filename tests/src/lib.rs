@@ -1,6 +1,7 @@
 //! The harness: a server in this process on a database of its own, visitors with cookies, a passkey made of software.
 
 pub mod authenticator;
+pub mod browser;
 pub mod postgres;
 pub mod server;
 pub mod visitor;

@@ -98,7 +98,7 @@ impl Server {
             authenticator: SoftAuthenticator::new(),
             issuer: self.issuer().to_owned(),
         };
-        person.redeem(link["token"].as_str().unwrap(), &json!({})).await.expect(200);
+        person.redeem(link["token"].as_str().unwrap(), &json!({})).await.expect(204);
         person
     }
 
@@ -112,7 +112,7 @@ impl Server {
             issuer: self.issuer().to_owned(),
         };
         let profile = json!({ "username": "root", "firstName": "Root", "email": "root@example.org" });
-        person.redeem(&link.code, &profile).await.expect(200);
+        person.redeem(&link.code, &profile).await.expect(204);
         let me = person.visitor.get("/api/users/me").await.expect(200).json();
         person.id = me["id"].as_str().unwrap().to_owned();
         person

@@ -25,7 +25,9 @@ pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Re
 fn same_origin(headers: &HeaderMap, own: &str) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     match (text("sec-fetch-site"), text(header::ORIGIN.as_str())) {
-        (Some(site), origin) => site == "same-origin" && origin.is_none_or(|origin| origin == own),
+        // `null` beside `same-origin` is our own form: our pages say `Referrer-Policy: no-referrer`, and the Fetch
+        // standard then hides the origin of a form (3.2). A sandboxed or foreign page is `cross-site`, whatever it hides.
+        (Some(site), origin) => site == "same-origin" && origin.is_none_or(|origin| origin == own || origin == "null"),
         (None, Some(origin)) => origin == own,
         // No browser leaves out both. A tool with an API key has no cookie that another site could make it send.
         (None, None) => !has_cookie(headers),
@@ -53,11 +55,13 @@ mod tests {
     #[test]
     fn se06_our_own_pages_may_and_others_may_not() {
         assert!(allowed(&[("sec-fetch-site", "same-origin"), ("origin", OWN)]));
+        assert!(allowed(&[("sec-fetch-site", "same-origin"), ("origin", "null"), ("cookie", "__Host-session=a")]));
         assert!(allowed(&[("origin", OWN), ("cookie", "__Host-session=a")]));
         assert!(!allowed(&[("sec-fetch-site", "cross-site"), ("origin", OWN)]));
         assert!(!allowed(&[("sec-fetch-site", "same-site"), ("origin", "https://evil.example.org")]));
         assert!(!allowed(&[("sec-fetch-site", "none"), ("cookie", "__Host-session=a")]));
         assert!(!allowed(&[("origin", "https://evil.example"), ("cookie", "__Host-session=a")]));
+        assert!(!allowed(&[("sec-fetch-site", "cross-site"), ("origin", "null"), ("cookie", "__Host-session=a")]));
         assert!(!allowed(&[("origin", "null")]));
     }
 

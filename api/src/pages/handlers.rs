@@ -270,6 +270,9 @@ async fn enroll_second(State(app): State<App>, MaybeSignedIn(present): MaybeSign
     let sheet = async {
         let Some(present) = present else { return Ok(see_other("/login")) };
         let held = passkeys::of_user(&app.pool, present.user.id()).await?;
+        if held.len() > 1 {
+            return Ok(see_other("/account"));
+        }
         let synced = held.iter().any(|row| row.backup_eligible);
         let says = match synced {
             true => {

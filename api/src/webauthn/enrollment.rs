@@ -16,7 +16,7 @@ use chancery_domain::session::{Session, SessionCommand};
 use chancery_domain::user::{EnrolledVia, Profile, RegisteredVia, User as UserAggregate, UserCommand};
 use chancery_projections::passkeys;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::ceremony;
 use super::login::{new_secret, proof_of, session_error};
@@ -160,7 +160,7 @@ pub async fn finish(
     unit.create::<Session>(&session.to_string(), start).await.map_err(session_error)?;
     unit.commit().await?;
 
-    let mut answer = Json(json!({ "next": "/enroll/second" })).into_response();
+    let mut answer = StatusCode::NO_CONTENT.into_response();
     let lifetime = app.config.session_lifetime_seconds;
     cookie::set(answer.headers_mut(), cookie::SESSION, &cookie_value(session, &secret), Some(lifetime));
     cookie::clear(answer.headers_mut(), cookie::ENROLLMENT);

@@ -1,0 +1,113 @@
+//! Every page, for everybody: no violation that axe-core finds, none of the content security policy, and nothing that is
+//! wider than a phone. With `CHANCERY_SCREENSHOTS=<folder>`, each page is also photographed.
+
+use std::path::PathBuf;
+
+use chancery_tests::browser::{Browser, Page};
+use chancery_tests::server::{Person, Server};
+use serde_json::json;
+use time::Duration;
+
+const SIGHTS: [(&str, u32, u32, bool); 4] = [
+    ("desktop-light", 1280, 800, false),
+    ("desktop-dark", 1280, 800, true),
+    ("phone-light", 390, 844, false),
+    ("phone-dark", 390, 844, true),
+];
+
+async fn look_at(page: &Page, name: &str, url: &str) {
+    page.goto(url).await;
+    for (sight, width, height, dark) in SIGHTS {
+        page.look(width, height, dark).await;
+        assert_eq!(page.axe().await, Vec::<String>::new(), "{name}, {sight}");
+        let overflow = page.eval("document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
+        assert_eq!(overflow, 0, "{name}, {sight}: wider than the screen");
+        if let Some(folder) = std::env::var_os("CHANCERY_SCREENSHOTS") {
+            page.screenshot(&PathBuf::from(folder).join(format!("{name}-{sight}.png"))).await;
+        }
+    }
+}
+
+/// Takes over the session of a person who signed in without a browser.
+async fn act_as(page: &Page, server: &Server, person: &Person) {
+    page.goto(&format!("{}/help", server.issuer())).await;
+    page.set_cookies(server.issuer(), &person.visitor.cookies).await;
+}
+
+#[tokio::test]
+async fn every_sheet_is_sound() {
+    let (server, browser) = (Server::start().await, Browser::launch().await);
+    let page = browser.page().await;
+    let wiki = server.client(&json!({})).await;
+    let mut ada = server.person("ada").await;
+    let at = |path: &str| format!("{}{path}", server.issuer());
+
+    look_at(&page, "sign-in", &at("/login")).await;
+    look_at(&page, "help", &at("/help")).await;
+    look_at(&page, "error", &at("/authorize")).await;
+    look_at(&page, "nothing", &at("/nowhere")).await;
+    look_at(&page, "closed-link", &at("/enroll/x")).await;
+    look_at(&page, "signed-out", &at("/sign-out")).await;
+    let link =
+        chancery_api::accounts::issue_setup_link(&server.app, &server.app.system(), Duration::DAY).await.unwrap();
+    look_at(&page, "set-up", &link.url).await;
+    let interaction =
+        ada.visitor.get(&wiki.authorize(&[("scope", "openid profile email groups offline_access")])).await;
+    let interaction = interaction.parameter("interaction").unwrap();
+    act_as(&page, &server, &ada).await;
+    look_at(&page, "consent", &at(&format!("/consent?interaction={interaction}"))).await;
+    look_at(&page, "select-account", &at(&format!("/select-account?interaction={interaction}"))).await;
+    look_at(&page, "second-passkey", &at("/enroll/second")).await;
+    look_at(&page, "reauthenticate", &at("/reauthenticate")).await;
+    look_at(&page, "sign-out", &at("/sign-out")).await;
+    assert_eq!(page.complaints(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn every_page_of_the_house_is_sound() {
+    let (server, browser) = (Server::start().await, Browser::launch().await);
+    let page = browser.page().await;
+    let root = server.first_admin().await;
+    let mut ada = server.person("ada").await;
+    let wiki = server.client(&json!({})).await;
+    let code = ada.authorize(&wiki, &[]).await.expect(303).parameter("code").unwrap();
+    wiki.redeem(&server, &code).await.expect(200);
+    let mut thief = Person { visitor: server.visitor(), ..ada.clone() };
+    thief.authenticator.bad_signature = true;
+    thief.sign_in().await.expect(401);
+    let group = json!({ "name": "editors", "friendlyName": "Editors" });
+    let group = server.admin.clone().post("/api/user-groups", &group).await.expect(201).json()["id"].clone();
+    let at = |path: &str| format!("{}{path}", server.issuer());
+
+    act_as(&page, &server, &ada).await;
+    for (name, path) in [
+        ("account", "/account"),
+        ("passkeys", "/account/passkeys"),
+        ("sessions", "/account/sessions"),
+        ("apps", "/account/apps"),
+        ("activity", "/account/activity"),
+    ] {
+        look_at(&page, name, &at(path)).await;
+    }
+    act_as(&page, &server, &root).await;
+    let (person, app) = (format!("/admin/people/{}", ada.id), format!("/admin/apps/{}", wiki.id));
+    let group = format!("/admin/groups/{}", group.as_str().unwrap());
+    for (name, path) in [
+        ("overview", "/admin"),
+        ("people", "/admin/people"),
+        ("new-person", "/admin/people/new"),
+        ("person", &person),
+        ("groups", "/admin/groups"),
+        ("new-group", "/admin/groups/new"),
+        ("group", &group),
+        ("clients", "/admin/apps"),
+        ("new-client", "/admin/apps/new"),
+        ("client", &app),
+        ("api-keys", "/admin/api-keys"),
+        ("history", "/admin/history"),
+        ("raw-event", "/admin/history/12"),
+    ] {
+        look_at(&page, name, &at(path)).await;
+    }
+    assert_eq!(page.complaints(), Vec::<String>::new());
+}
