@@ -182,26 +182,29 @@ async fn filters(app: &App, params: &Params) -> Result<Filters, ApiError> {
     let paging = Paging { limit: 100, ..Paging::default() };
     let apps = clients::list(&mut connection, None, &paging).await?.rows;
     let apps = apps.into_iter().map(|row| (row.client_id, row.settings.0.name));
-    let places: Vec<String> =
-        sqlx::query_scalar("SELECT DISTINCT coalesce(city, country) FROM audit WHERE city IS NOT NULL OR country IS NOT NULL ORDER BY 1 LIMIT 200")
-            .fetch_all(&mut *connection)
-            .await?;
-    let choice = |(value, label): (String, String), chosen: &str| {
-        let is_chosen = value == chosen;
-        Choice::new(value, label, is_chosen)
-    };
-    let kinds = KINDS.map(|(name, label, _)| (name.to_owned(), label.to_owned()));
+    let places = query::places(&mut *connection).await?.into_iter().map(|name| (name.clone(), name));
+    let kinds = KINDS.iter().map(|(name, label, _)| ((*name).to_owned(), (*label).to_owned()));
     let any = ["text", "person", "app", "kind", "place", "from", "to"].iter().any(|name| params.value(name).is_some());
     Ok(Filters {
         text: chosen("text"),
-        people: people.map(|pair| choice(pair, &person)).collect(),
-        apps: apps.map(|pair| choice(pair, &client)).collect(),
-        kinds: kinds.into_iter().map(|pair| choice(pair, &kind)).collect(),
-        places: places.into_iter().map(|name| choice((name.clone(), name), &place)).collect(),
+        people: choices("Everyone", people, &person),
+        apps: choices("Every app", apps, &client),
+        kinds: choices("Everything", kinds, &kind),
+        places: choices("Everywhere", places, &place),
         from: chosen("from"),
         to: chosen("to"),
         any,
     })
+}
+
+/// What a filter offers, after the choice of not filtering.
+fn choices(all: &str, some: impl Iterator<Item = (String, String)>, chosen: &str) -> Vec<Choice> {
+    let all = std::iter::once((String::new(), all.to_owned()));
+    let choice = |(value, label): (String, String)| {
+        let is_chosen = value == chosen;
+        Choice::new(value, label, is_chosen)
+    };
+    all.chain(some).map(choice).collect()
 }
 
 async fn points(app: &App, filter: &AuditFilter) -> Result<Vec<Point>, ApiError> {

@@ -182,6 +182,16 @@ pub async fn users(executor: impl PgExecutor<'_>) -> Result<Vec<(Uuid, String)>,
     .await
 }
 
+/// Where entries come from: cities, or countries where the city is not known.
+pub async fn places(executor: impl PgExecutor<'_>) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT DISTINCT coalesce(city, country) AS place FROM audit
+         WHERE coalesce(city, country) IS NOT NULL ORDER BY place LIMIT 200",
+    )
+    .fetch_all(executor)
+    .await
+}
+
 fn select(columns: &str, filter: &AuditFilter) -> QueryBuilder<'static, Postgres> {
     let mut query = QueryBuilder::new(format!("SELECT {columns} FROM audit"));
     filter.restrict(&mut query);

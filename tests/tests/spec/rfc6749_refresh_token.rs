@@ -144,7 +144,7 @@ async fn rt05_a_deleted_client_and_a_deleted_person_end_their_grants() {
 async fn rt06_a_scope_may_be_narrowed_and_never_widened() {
     let (server, _ada, wiki, tokens) = setting().await;
     let with_scope = |token: &str, scope: &str| {
-        let pairs = vec![
+        let pairs = [
             ("grant_type".to_owned(), "refresh_token".to_owned()),
             ("refresh_token".to_owned(), token.to_owned()),
             ("scope".to_owned(), scope.to_owned()),
