@@ -79,3 +79,8 @@ fn a_secret_may_come_from_a_file_and_loses_its_newline() {
     assert_eq!(config.encryption_key.unwrap().expose(), b"a-long-enough-random-key");
     std::fs::remove_file(path).unwrap();
 }
+
+#[test]
+fn the_page_on_settings_is_the_table_of_the_code() {
+    assert!(include_str!("../../../docs/SETTINGS.md").ends_with(&super::settings::settings_table()));
+}

@@ -1,4 +1,5 @@
 //! The record: what the event store, the vault and the views promise, on a real Postgres.
 
+mod catalogue;
 mod log;
 mod support;
