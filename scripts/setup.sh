@@ -14,6 +14,9 @@ command -v cargo >/dev/null || { note "Rust is missing: see https://rustup.rs"; 
 command -v cc >/dev/null || missing+=(build-essential)
 have_postgres || missing+=(postgresql)
 if [ "${1:-run}" = test ]; then
+    # The browser of the browser tests.
+    command -v chromium >/dev/null || command -v google-chrome >/dev/null ||
+        [ -d "/Applications/Chromium.app" ] || missing+=(chromium)
     # Relying parties of other makers, for the interoperability tests.
     command -v npm >/dev/null || missing+=(nodejs npm)
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
@@ -52,13 +55,13 @@ install_missing() {
 build_relying_parties() {
     local out="$PWD/target/interop" sources="$PWD/tests/interop"
     mkdir -p "$out"
-    if [ ! -e "$out/django.done" ]; then
+    if [ "$sources/django/requirements.txt" -nt "$out/django.done" ]; then
         note "preparing the Django relying party"
         python3 -m venv "$out/django"
         "$out/django/bin/pip" install --quiet --disable-pip-version-check -r "$sources/django/requirements.txt"
         touch "$out/django.done"
     fi
-    if [ ! -e "$out/go_relying_party" ]; then
+    if [ "$sources/go/relying_party.go" -nt "$out/go_relying_party" ]; then
         note "building the Go relying party"
         (cd "$sources/go" && GO111MODULE=off GOFLAGS= GOPATH="$out/go:/usr/share/gocode" go build -o "$out/go_relying_party" relying_party.go)
     fi

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 
@@ -83,8 +84,10 @@ func main() {
 		answer(w, map[string]any{"nonce": idToken.Nonce, "claims": claims, "sub": info.Subject, "email": info.Email})
 	})
 
+	listener, err := net.Listen("tcp", "127.0.0.1:"+port)
+	check(err)
 	fmt.Println("ready")
-	check(http.ListenAndServe("127.0.0.1:"+port, nil))
+	check(http.Serve(listener, nil))
 }
 
 func answer(w http.ResponseWriter, value any) {
