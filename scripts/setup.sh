@@ -15,8 +15,7 @@ command -v cc >/dev/null || missing+=(build-essential)
 have_postgres || missing+=(postgresql)
 if [ "${1:-run}" = test ]; then
     # The browser of the browser tests.
-    command -v chromium >/dev/null || command -v google-chrome >/dev/null ||
-        [ -d "/Applications/Chromium.app" ] || missing+=(chromium)
+    command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
     # Relying parties of other makers, for the interoperability tests.
     command -v npm >/dev/null || missing+=(nodejs npm)
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
