@@ -35,9 +35,12 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 /// Brings the schema up to date, as its owner. Several nodes may try at once: one does, the others wait.
 ///
 /// # Errors
-/// A migration that failed, or one that this release does not know (a newer release has been here).
-pub async fn migrate(connection: &mut PgConnection) -> Result<(), sqlx::migrate::MigrateError> {
-    MIGRATIONS.run_direct(connection).await
+/// A server that cannot be reached, a migration that failed, or one that this release does not know (a newer release
+/// has been here).
+pub async fn migrate(owner: &PgConnectOptions) -> Result<(), sqlx::migrate::MigrateError> {
+    // Not with the search path of the views: the list of applied migrations would be looked for in their schema.
+    let mut connection = PgConnection::connect_with(&owner.clone().options([("search_path", "public")])).await?;
+    MIGRATIONS.run_direct(&mut connection).await
 }
 
 /// Gives the application's role what it needs and no more: it may read and extend the log, never change it.

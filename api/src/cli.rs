@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use chancery_adapters::postgres;
@@ -20,7 +21,7 @@ use crate::{accounts, router, telemetry};
 /// A passkey-only OpenID Connect provider whose every act is an event on a provable record.
 #[derive(Parser)]
 #[command(name = "chancery", version)]
-pub struct Cli {
+struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -50,9 +51,18 @@ enum Command {
     Settings,
 }
 
-/// # Errors
-/// What went wrong, for people.
-pub async fn run(cli: Cli) -> anyhow::Result<()> {
+/// Runs what the command line asks for and says what went wrong.
+pub async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chancery: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
     if let Some(Command::Settings) = cli.command {
         print!("{}", settings_table());
         return Ok(());

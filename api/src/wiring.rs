@@ -80,10 +80,9 @@ impl Ground {
     /// # Errors
     /// Those of the database.
     pub async fn prepare(&self) -> anyhow::Result<()> {
-        let mut owner = postgres::connect(&self.owner).await.context("the database cannot be reached")?;
-        postgres::migrate(&mut owner).await.context("the schema could not be brought up to date")?;
+        postgres::migrate(&self.owner).await.context("the schema could not be brought up to date")?;
         if let Some(role) = &self.app_role {
-            postgres::grant(&mut owner, role).await?;
+            postgres::grant(&mut postgres::connect(&self.owner).await?, role).await?;
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 pub mod authenticator;
 pub mod browser;
+pub mod node;
 pub mod postgres;
+pub mod process;
 pub mod server;
 pub mod visitor;

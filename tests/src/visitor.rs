@@ -90,6 +90,20 @@ impl Visitor {
 
     /// Sends as our own pages would: with the origin, and the cookies so far.
     pub async fn send(&mut self, method: Method, path: &str, body: Option<String>, headers: &[(&str, &str)]) -> Answer {
+        self.try_send(method, path, body, headers).await.unwrap()
+    }
+
+    /// The same to a node that may be killed meanwhile.
+    ///
+    /// # Errors
+    /// No whole answer came.
+    pub async fn try_send(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+        headers: &[(&str, &str)],
+    ) -> reqwest::Result<Answer> {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
         let mut request = self.http.request(method.clone(), url);
         if method != Method::GET && !headers.iter().any(|(name, _)| *name == "origin") {
@@ -105,12 +119,12 @@ impl Visitor {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = request.body(body.unwrap_or_default()).send().await.unwrap();
+        let response = request.body(body.unwrap_or_default()).send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         for cookie in headers.get_all(SET_COOKIE) {
             self.keep(cookie.to_str().unwrap());
         }
-        Answer { status, headers, text: response.text().await.unwrap() }
+        Ok(Answer { status, headers, text: response.text().await? })
     }
 
     fn keep(&mut self, cookie: &str) {

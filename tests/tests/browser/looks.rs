@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 
 use chancery_tests::browser::{Browser, Page};
-use chancery_tests::server::{Person, Server};
+use chancery_tests::node::Person;
+use chancery_tests::server::Server;
 use serde_json::json;
 use time::Duration;
 

@@ -2,11 +2,12 @@
 
 mod relying_party;
 
-use chancery_tests::server::{Person, Server};
+use chancery_tests::node::Person;
+use chancery_tests::server::Server;
 use relying_party::{RelyingParty, free_port};
 use serde_json::{Value, json};
 
-async fn setting(callbacks: &[&str], port: u16, settings: Value) -> (Server, Person, chancery_tests::server::Client) {
+async fn setting(callbacks: &[&str], port: u16, settings: Value) -> (Server, Person, chancery_tests::node::Client) {
     let server = Server::live().await;
     let ada = server.person("ada").await;
     let callbacks: Vec<_> = callbacks.iter().map(|path| format!("http://127.0.0.1:{port}{path}")).collect();

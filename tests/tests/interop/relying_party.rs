@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use chancery_tests::server::{Client, Person, Server};
+use chancery_tests::node::{Client, Person};
+use chancery_tests::server::Server;
 use chancery_tests::visitor::{Answer, Visitor};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};

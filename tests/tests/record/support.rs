@@ -24,7 +24,7 @@ pub struct Log {
 impl Log {
     pub async fn new() -> Self {
         let options = chancery_tests::postgres::fresh_database().await;
-        postgres::migrate(&mut postgres::connect(&options).await.unwrap()).await.unwrap();
+        postgres::migrate(&options).await.unwrap();
         let pool = postgres::pool(options.clone(), 8);
         Self { options, pool }
     }

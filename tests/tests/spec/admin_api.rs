@@ -1,7 +1,8 @@
 //! The administration API as Pocket ID's tools use it, and who may: attacks AD.
 
 use chancery_domain::policy::admin::AdminAction;
-use chancery_tests::server::{STATIC_API_KEY, Server};
+use chancery_tests::node::STATIC_API_KEY;
+use chancery_tests::server::Server;
 use chancery_tests::visitor::Visitor;
 use reqwest::Method;
 use serde_json::{Value, json};

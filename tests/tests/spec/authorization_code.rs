@@ -3,7 +3,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chancery_tests::server::{Client, Person, Server, userinfo};
+use chancery_tests::node::{Client, Person, userinfo};
+use chancery_tests::server::Server;
 use chancery_tests::visitor::Answer;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

@@ -1,7 +1,8 @@
 //! The authorization endpoint: RFC 6749 §3.1 and §4.1, OpenID Connect Core §3.1.2, RFC 9207; attacks AZ, conformance 11 to
 //! 31.
 
-use chancery_tests::server::{Client, Person, Server};
+use chancery_tests::node::{Client, Person};
+use chancery_tests::server::Server;
 use chancery_tests::visitor::Answer;
 use serde_json::json;
 use time::Duration;

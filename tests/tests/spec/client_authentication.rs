@@ -2,7 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chancery_tests::server::{Client, Server};
+use chancery_tests::node::Client;
+use chancery_tests::server::Server;
 use chancery_tests::visitor::Answer;
 use serde_json::json;
 use time::Duration;

@@ -2,7 +2,8 @@
 
 use chancery_api::accounts;
 use chancery_tests::authenticator::SoftAuthenticator;
-use chancery_tests::server::{Person, Server};
+use chancery_tests::node::Person;
+use chancery_tests::server::Server;
 use serde_json::{Value, json};
 use time::Duration;
 

@@ -1,6 +1,7 @@
 //! The history: sentences that people understand, for those who may read them.
 
-use chancery_tests::server::{Person, Server};
+use chancery_tests::node::Person;
+use chancery_tests::server::Server;
 use serde_json::{Value, json};
 
 async fn busy(server: &Server) -> (Person, Person) {

@@ -1,6 +1,7 @@
 //! The pages over HTTP: who may see them, and that their forms do what they say.
 
-use chancery_tests::server::{Person, Server};
+use chancery_tests::node::Person;
+use chancery_tests::server::Server;
 use chancery_tests::visitor::Answer;
 use serde_json::json;
 use time::Duration;
@@ -131,7 +132,7 @@ async fn a_consent_is_withdrawn_and_ends_what_it_gave() {
     assert_page(&ada.visitor.get(&path).await);
     assert_eq!(led_to(post(&mut ada, &path, &[]).await), "/account/apps");
 
-    chancery_tests::server::userinfo(&server, tokens["access_token"].as_str().unwrap()).await.expect(401);
+    chancery_tests::node::userinfo(&server, tokens["access_token"].as_str().unwrap()).await.expect(401);
     assert!(!ada.visitor.get("/account/apps").await.text.contains("Wiki"));
 }
 

@@ -1,6 +1,7 @@
 //! What must hold when things go wrong: attacks HB and EV.
 
-use chancery_tests::server::{STATIC_API_KEY, Server};
+use chancery_tests::node::STATIC_API_KEY;
+use chancery_tests::server::Server;
 use serde_json::json;
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! OpenID Connect RP-Initiated Logout 1.0; attacks ES, conformance 47 to 52.
 
-use chancery_tests::server::{Client, Person, Server};
+use chancery_tests::node::{Client, Person};
+use chancery_tests::server::Server;
 use serde_json::json;
 
 async fn setting() -> (Server, Person, Client, String) {

@@ -1,6 +1,7 @@
 //! Browser sessions: cookies, expiry, ending; attacks SE.
 
-use chancery_tests::server::{Person, Server};
+use chancery_tests::node::Person;
+use chancery_tests::server::Server;
 use serde_json::{Value, json};
 use time::Duration;
 

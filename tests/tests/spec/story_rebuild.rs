@@ -6,7 +6,8 @@ use chancery_adapters::event_store::{Claims, Projection};
 use chancery_adapters::postgres;
 use chancery_projections::rebuild::{Report, rebuild};
 use chancery_tests::authenticator::SoftAuthenticator;
-use chancery_tests::server::{Person, Server};
+use chancery_tests::node::Person;
+use chancery_tests::server::Server;
 use serde_json::json;
 
 async fn rebuilt(server: &Server, swap: bool) -> Report {

@@ -1,6 +1,7 @@
 //! The main job: someone enrolls a passkey, an app signs them in, and every step is on the record.
 
-use chancery_tests::server::{Server, userinfo};
+use chancery_tests::node::userinfo;
+use chancery_tests::server::Server;
 use serde_json::json;
 
 #[tokio::test]

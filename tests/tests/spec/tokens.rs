@@ -1,7 +1,8 @@
 //! What tokens are worth: UserInfo (OpenID Connect Core §5.3, RFC 6750), introspection (RFC 7662), revocation (RFC 7009);
 //! attacks UI and IR, conformance 42 to 46.
 
-use chancery_tests::server::{Client, Person, Server, userinfo};
+use chancery_tests::node::{Client, Person, userinfo};
+use chancery_tests::server::Server;
 use chancery_tests::visitor::Answer;
 use serde_json::{Value, json};
 use time::Duration;

@@ -3,7 +3,8 @@
 use chancery_domain::Event;
 use chancery_domain::sign_in_attempt::{FailureReason, SignInAttemptEvent};
 use chancery_tests::authenticator::SoftAuthenticator;
-use chancery_tests::server::{Person, Server};
+use chancery_tests::node::Person;
+use chancery_tests::server::Server;
 use serde_json::{Value, json};
 use time::Duration;
 

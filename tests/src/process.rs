@@ -1,0 +1,72 @@
+//! A node in a process of its own, which can be killed.
+
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::process::{Child, Command};
+
+use crate::node::{ENCRYPTION_KEY, Node, STATIC_API_KEY};
+
+/// Longer than any start takes; beyond it the node hangs.
+const STARTING: Duration = Duration::from_secs(30);
+
+/// How to start the same node again and again.
+pub struct Process {
+    program: String,
+    database: PgConnectOptions,
+    port: u16,
+    child: Option<Child>,
+    pub node: Node,
+}
+
+impl Process {
+    /// A node that does not run yet, on a port that was free just now.
+    pub fn new(program: &str, database: &PgConnectOptions) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let base = format!("http://localhost:{port}");
+        let node = Node::new(&base, &base);
+        Self { program: program.to_owned(), database: database.clone(), port, child: None, node }
+    }
+
+    /// Starts it, and returns when it says that it is ready.
+    pub async fn start(&mut self) {
+        self.child = Some(self.command().kill_on_drop(true).spawn().unwrap());
+        let (http, url) = (reqwest::Client::new(), format!("{}/readyz", self.node.base));
+        let deadline = Instant::now() + STARTING;
+        loop {
+            if let Ok(answer) = http.get(&url).send().await
+                && answer.status() == 204
+            {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the node did not get ready");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// SIGKILL: no destructor runs, nothing is flushed.
+    pub async fn kill(&mut self) {
+        self.child.take().unwrap().kill().await.unwrap();
+    }
+
+    /// Runs one of the other commands of the binary, to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Output {
+        self.command().args(arguments).stdout(Stdio::piped()).output().await.unwrap()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .env_clear()
+            .env("DATABASE_URL", crate::postgres::url_of(&self.database).as_str())
+            .env("ENCRYPTION_KEY", ENCRYPTION_KEY)
+            .env("STATIC_API_KEY", STATIC_API_KEY)
+            .env("APP_URL", &self.node.base)
+            .env("HOST", "127.0.0.1")
+            .env("PORT", self.port.to_string())
+            .env("LOG_LEVEL", "error")
+            .stdout(Stdio::null());
+        command
+    }
+}
