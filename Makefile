@@ -1,8 +1,9 @@
-.PHONY: help run test fmt lint
+.PHONY: help run test bench fmt lint
 
 help:
 	@echo "make run    build Chancery and start it at http://localhost:1411"
 	@echo "make test   run all tests"
+	@echo "make bench  measure, beside what a plain Postgres client measures"
 	@echo "make lint   formatting and clippy, warnings denied"
 
 run:
@@ -12,6 +13,10 @@ run:
 test:
 	@bash scripts/setup.sh test
 	@bash scripts/test.sh
+
+bench:
+	@bash scripts/setup.sh run
+	@bash scripts/bench.sh
 
 fmt:
 	@cargo fmt

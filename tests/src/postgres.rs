@@ -10,7 +10,8 @@ pub fn server() -> PgConnectOptions {
     server_url().as_str().parse().unwrap()
 }
 
-fn server_url() -> Url {
+/// See [`server`].
+pub fn server_url() -> Url {
     let url = std::env::var("CHANCERY_TEST_DATABASE_URL");
     let url = url.expect("CHANCERY_TEST_DATABASE_URL is not set: run the tests with `make test`");
     url.parse().expect("CHANCERY_TEST_DATABASE_URL is a Postgres URL")

@@ -8,7 +8,7 @@ use tokio::process::{Child, Command};
 
 use crate::node::{ENCRYPTION_KEY, Node, STATIC_API_KEY};
 
-/// Longer than any start takes; beyond it the node hangs.
+/// Longer than any start takes, a first build aside; beyond it the node hangs.
 const STARTING: Duration = Duration::from_secs(30);
 
 /// How to start the same node again and again.
@@ -32,17 +32,12 @@ impl Process {
     /// Starts it, and returns when it says that it is ready.
     pub async fn start(&mut self) {
         self.child = Some(self.command().kill_on_drop(true).spawn().unwrap());
-        let (http, url) = (reqwest::Client::new(), format!("{}/readyz", self.node.base));
-        let deadline = Instant::now() + STARTING;
-        loop {
-            if let Ok(answer) = http.get(&url).send().await
-                && answer.status() == 204
-            {
-                return;
-            }
-            assert!(Instant::now() < deadline, "the node did not get ready");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        ready(&self.node.base).await;
+    }
+
+    /// Of the running node.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().and_then(Child::id).unwrap()
     }
 
     /// SIGKILL: no destructor runs, nothing is flushed.
@@ -68,5 +63,20 @@ impl Process {
             .env("LOG_LEVEL", "error")
             .stdout(Stdio::null());
         command
+    }
+}
+
+/// Waits until the node there says that it is ready.
+pub async fn ready(base: &str) {
+    let (http, url) = (reqwest::Client::new(), format!("{base}/readyz"));
+    let deadline = Instant::now() + STARTING;
+    loop {
+        if let Ok(answer) = http.get(&url).send().await
+            && answer.status() == 204
+        {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the node did not get ready");
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
