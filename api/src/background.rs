@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use chancery_domain::Event;
 use chancery_domain::personal::Subject;
+use chancery_domain::user::UserEvent;
 use tokio::sync::watch;
 
 use crate::app::App;
 use crate::signing_keys;
 
+/// The events that this node reacts to, whichever node recorded them.
+const REACTED_TO: &[&str] =
+    &["user.erased", "signing_key.staged", "signing_key.activated", "signing_key.retired", "signing_key.removed"];
 const TICK: Duration = Duration::from_secs(1);
+/// Wake-ups that come close together are answered once.
+const GATHERING: Duration = Duration::from_millis(50);
 /// Ticks between sweeps and looks at the keys.
 const MINUTE: u64 = 60;
 
@@ -20,7 +26,7 @@ pub async fn run(app: App, mut remote: watch::Receiver<u64>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(TICK) => ticks += 1,
-            Ok(()) = remote.changed() => {}
+            Ok(()) = remote.changed() => tokio::time::sleep(GATHERING).await,
         }
         follow(&app, &mut seen).await;
         app.failures.flush(&app).await;
@@ -34,21 +40,16 @@ pub async fn run(app: App, mut remote: watch::Receiver<u64>) {
 /// Reacts to what any node recorded: new keys are loaded, keys of erased people are dropped from memory.
 async fn follow(app: &App, seen: &mut i64) {
     // What a node without the database cannot learn, it cannot decide by either.
-    let Ok(events) = app.store.feed().read(*seen, 1_000).await else { return };
-    let mut keys_changed = false;
-    for recorded in &events {
-        match &recorded.event {
-            Event::SigningKey(_) => keys_changed = true,
-            Event::User(chancery_domain::user::UserEvent::Erased) => {
-                app.store.vault().evict(&Subject::from(format!("user:{}", recorded.aggregate_id)));
-            }
-            _ => {}
-        }
-        *seen = recorded.position;
+    let Ok((head, events)) = app.store.feed().news(*seen, REACTED_TO).await else { return };
+    for recorded in events.iter().filter(|recorded| matches!(recorded.event, Event::User(UserEvent::Erased))) {
+        app.store.vault().evict(&Subject::from(format!("user:{}", recorded.aggregate_id)));
     }
+    let keys_changed = events.iter().any(|recorded| matches!(recorded.event, Event::SigningKey(_)));
     if keys_changed && let Err(error) = signing_keys::load(&app.store, &app.pool, &app.keyring).await {
         tracing::error!(%error, "the signing keys could not be loaded");
+        return;
     }
+    *seen = head;
 }
 
 async fn upkeep(app: &App) {

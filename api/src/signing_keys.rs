@@ -125,9 +125,8 @@ async fn stage(
 pub async fn load(store: &EventStore, pool: &PgPool, keyring: &Keyring) -> Result<(), RotationError> {
     let mut keys = Vec::new();
     for row in signing_keys::all(pool).await? {
-        let SigningKey::Held { algorithm, status, public_jwk, private_key } = store.load(&row.kid).await? else {
-            continue;
-        };
+        let key = store.load::<SigningKey>(&row.kid).await?.state;
+        let SigningKey::Held { algorithm, status, public_jwk, private_key } = key else { continue };
         let pair = match (status, private_key) {
             (KeyStatus::Retired, _) => None,
             (_, Personal::Known { value, .. }) => {

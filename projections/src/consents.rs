@@ -3,7 +3,7 @@
 use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
 use chancery_domain::client::ClientEvent;
 use chancery_domain::consent::ConsentEvent;
-use chancery_domain::grant::GrantEvent;
+use chancery_domain::grant::{Authorization, GrantEvent};
 use chancery_domain::ids::{ClientId, UserId};
 use chancery_domain::user::UserEvent;
 use chancery_domain::{Event, Recorded};
@@ -21,12 +21,44 @@ impl Projection for Consents {
 
     fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
         Box::pin(async move {
+            let mut used = Vec::new();
             for recorded in events {
-                apply(connection, recorded).await?;
+                match &recorded.event {
+                    Event::Grant(GrantEvent::Authorized(authorization)) => {
+                        used.push((authorization.as_ref(), recorded.recorded_at));
+                    }
+                    Event::Consent(_) | Event::Client(_) | Event::User(_) => {
+                        note_use(connection, &std::mem::take(&mut used)).await?;
+                        apply(connection, recorded).await?;
+                    }
+                    _ => {}
+                }
             }
-            Ok(())
+            note_use(connection, &used).await
         })
     }
+}
+
+/// The uses of a batch in one statement.
+async fn note_use(
+    connection: &mut PgConnection,
+    used: &[(&Authorization, OffsetDateTime)],
+) -> Result<(), ProjectionError> {
+    if used.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE consents SET last_used_at = n.at
+         FROM (SELECT user_id, client_id, max(at) AS at FROM unnest($1::uuid[], $2::text[], $3::timestamptz[])
+               AS u(user_id, client_id, at) GROUP BY user_id, client_id) AS n
+         WHERE consents.user_id = n.user_id AND consents.client_id = n.client_id",
+    )
+    .bind(used.iter().map(|(authorization, _)| authorization.user_id.0).collect::<Vec<_>>())
+    .bind(used.iter().map(|(authorization, _)| authorization.client_id.as_str()).collect::<Vec<_>>())
+    .bind(used.iter().map(|(_, at)| *at).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 async fn apply(connection: &mut PgConnection, recorded: &Recorded) -> Result<(), ProjectionError> {
@@ -45,12 +77,6 @@ async fn apply(connection: &mut PgConnection, recorded: &Recorded) -> Result<(),
             sqlx::query("DELETE FROM consents WHERE user_id = $1 AND client_id = $2")
                 .bind(user_id.0)
                 .bind(client_id.as_str())
-        }
-        Event::Grant(GrantEvent::Authorized(authorization)) => {
-            sqlx::query("UPDATE consents SET last_used_at = $3 WHERE user_id = $1 AND client_id = $2")
-                .bind(authorization.user_id.0)
-                .bind(authorization.client_id.as_str())
-                .bind(recorded.recorded_at)
         }
         Event::Client(ClientEvent::Deleted) => {
             sqlx::query("DELETE FROM consents WHERE client_id = $1").bind(&recorded.aggregate_id)

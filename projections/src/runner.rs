@@ -14,6 +14,8 @@ use tokio::sync::watch;
 const BATCH: i64 = 500;
 /// How often a projection looks without being woken.
 const SWEEP: Duration = Duration::from_secs(1);
+/// How long a projection that has taken everything waits before it takes on.
+const GATHERING: Duration = Duration::from_millis(20);
 /// How long a projection that failed waits before it tries again.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -31,7 +33,10 @@ enum Step {
     Elsewhere,
     /// Everything has been taken.
     Idle,
-    Advanced,
+    Advanced {
+        /// There is more than one transaction takes.
+        behind: bool,
+    },
 }
 
 /// Why a projection stands still.
@@ -61,8 +66,12 @@ impl Runner {
         let mut failing = false;
         loop {
             let pause = match self.step().await {
-                Ok(Step::Advanced) => {
+                Ok(Step::Advanced { behind }) => {
                     failing = false;
+                    if !behind {
+                        // Under load the log grows all the time: a moment later one transaction takes more of it.
+                        tokio::time::sleep(GATHERING).await;
+                    }
                     continue;
                 }
                 Ok(Step::Idle | Step::Elsewhere) => SWEEP,
@@ -104,7 +113,7 @@ impl Runner {
             .await?;
         transaction.commit().await?;
         self.position.send_replace(last.position);
-        Ok(Step::Advanced)
+        Ok(Step::Advanced { behind: events.len() as i64 == BATCH })
     }
 
     /// Another node moves the projection: those who wait here still want to know how far it is.

@@ -10,6 +10,8 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::users::User;
+
 /// The view `sessions`.
 ///
 /// One event on a person ends all their sessions here: disabled, erased, signed out everywhere, the passkey removed.
@@ -25,15 +27,17 @@ impl Projection for Sessions {
         Box::pin(async move {
             let mut started = Vec::new();
             for recorded in events {
-                if let Event::Session(SessionEvent::Started { .. }) = &recorded.event {
-                    started.push(recorded);
-                    continue;
-                }
-                // Keep the order of events where one may rest on another.
-                insert(connection, &std::mem::take(&mut started)).await?;
                 match &recorded.event {
-                    Event::Session(event) => change(connection, recorded, event).await?,
-                    Event::User(event) => react(connection, recorded, event).await?,
+                    Event::Session(SessionEvent::Started { .. }) => started.push(recorded),
+                    // Keep the order of events where one may rest on another.
+                    Event::Session(event) => {
+                        insert(connection, &std::mem::take(&mut started)).await?;
+                        change(connection, recorded, event).await?;
+                    }
+                    Event::User(event) => {
+                        insert(connection, &std::mem::take(&mut started)).await?;
+                        react(connection, recorded, event).await?;
+                    }
                     _ => {}
                 }
             }
@@ -269,6 +273,26 @@ impl SessionRow {
 /// Those of the database, here and below.
 pub async fn find(executor: impl PgExecutor<'_>, id: SessionId) -> Result<Option<SessionRow>, sqlx::Error> {
     sqlx::query_as("SELECT * FROM sessions WHERE session_id = $1").bind(id.0).fetch_optional(executor).await
+}
+
+/// A session and whose it is.
+#[derive(Clone, Debug, FromRow)]
+pub struct SessionOfUser {
+    #[sqlx(flatten)]
+    pub session: SessionRow,
+    #[sqlx(flatten)]
+    pub user: User,
+}
+
+pub async fn find_with_user(
+    executor: impl PgExecutor<'_>,
+    id: SessionId,
+) -> Result<Option<SessionOfUser>, sqlx::Error> {
+    // The two tables share the name of the column that joins them, and no other.
+    sqlx::query_as("SELECT * FROM sessions JOIN users USING (user_id) WHERE session_id = $1")
+        .bind(id.0)
+        .fetch_optional(executor)
+        .await
 }
 
 /// A person's live sessions, the most recently used first.

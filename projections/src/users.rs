@@ -5,6 +5,7 @@ use chancery_domain::custom_claim::CustomClaim;
 use chancery_domain::ids::{GroupId, UserId};
 use chancery_domain::user::{Profile, RegisteredVia, UserEvent};
 use chancery_domain::{Event, Recorded};
+use serde::Deserialize;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use time::OffsetDateTime;
@@ -209,6 +210,34 @@ pub struct UserFilter {
 /// Those of the database, here and below.
 pub async fn find(executor: impl PgExecutor<'_>, id: UserId) -> Result<Option<User>, sqlx::Error> {
     sqlx::query_as("SELECT * FROM users WHERE user_id = $1").bind(id.0).fetch_optional(executor).await
+}
+
+/// A person with the groups they are in.
+#[derive(Clone, Debug, FromRow)]
+pub struct UserInGroups {
+    #[sqlx(flatten)]
+    pub user: User,
+    /// By name.
+    pub groups: Vec<Json<GroupOfUser>>,
+}
+
+/// What a group adds to the claims of a person.
+#[derive(Clone, Debug, Deserialize)]
+pub struct GroupOfUser {
+    pub name: String,
+    pub claims: Vec<CustomClaim>,
+}
+
+pub async fn find_in_groups(executor: impl PgExecutor<'_>, id: UserId) -> Result<Option<UserInGroups>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT users.*, ARRAY(SELECT jsonb_build_object('name', g.name, 'claims', g.claims)
+                               FROM groups g JOIN memberships m USING (group_id)
+                               WHERE m.user_id = users.user_id ORDER BY g.name) AS groups
+         FROM users WHERE user_id = $1",
+    )
+    .bind(id.0)
+    .fetch_optional(executor)
+    .await
 }
 
 /// By username or e-mail address, whatever the case.

@@ -65,7 +65,24 @@ impl Feed {
         self.read_on(&self.pool, after, limit).await
     }
 
-    /// The same through a given connection, to see what its transaction sees.
+    /// What happened after a position, of these kinds only, and the head up to which that is all of it.
+    ///
+    /// # Errors
+    /// As [`Feed::read`].
+    pub async fn news(&self, after: i64, event_types: &[&str]) -> Result<(i64, Vec<Recorded>), FeedError> {
+        let head = self.head().await?;
+        if head == after {
+            return Ok((head, Vec::new()));
+        }
+        let sql = format!(
+            "SELECT {COLUMNS} FROM events WHERE position > $1 AND position <= $2 AND event_type = ANY($3)
+             ORDER BY position"
+        );
+        let rows = sqlx::query_as(&sql).bind(after).bind(head).bind(event_types).fetch_all(&self.pool).await?;
+        Ok((head, self.open(rows).await?))
+    }
+
+    /// [`Feed::read`] through a given connection, to see what its transaction sees.
     ///
     /// # Errors
     /// As [`Feed::read`].

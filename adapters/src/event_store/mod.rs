@@ -27,7 +27,7 @@ pub use append::Appender;
 pub use claims::Claims;
 pub use feed::{Feed, FeedError, StoredRow};
 pub use projection::{Projection, ProjectionError, ProjectionFuture};
-pub use unit::Unit;
+pub use unit::{Loaded, Unit};
 pub use wakeup::listen;
 
 use crate::vault::{Vault, VaultError};
@@ -120,6 +120,26 @@ impl EventStore {
         Err(StoreError::Conflict.into())
     }
 
+    /// Like [`EventStore::execute`], first on the stream as it was read for the facts of the decision. If it has moved on,
+    /// the command is decided again on the stream as it is.
+    ///
+    /// # Errors
+    /// The domain's refusal, or the store's.
+    pub async fn execute_on<D: Decider>(
+        &self,
+        loaded: &Loaded<D>,
+        command: D::Command,
+        context: &Context,
+    ) -> Result<Receipt<D::Event>, ExecuteError<D::Refusal>> {
+        let mut unit = self.unit(context);
+        let events = unit.execute_on(loaded, command.clone()).await?;
+        match unit.commit().await {
+            Ok(position) => Ok(Receipt { position: position.max(self.head()), events }),
+            Err(StoreError::Conflict) => self.execute::<D>(&loaded.id, command, context).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Like [`EventStore::execute`] for a stream whose id was drawn at random just now: it is not read first.
     ///
     /// # Errors
@@ -140,7 +160,7 @@ impl EventStore {
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn load<D: Decider>(&self, id: impl Display) -> Result<D, StoreError> {
+    pub async fn load<D: Decider>(&self, id: impl Display) -> Result<Loaded<D>, StoreError> {
         unit::load::<D>(&self.pool, &self.vault, &id.to_string()).await
     }
 

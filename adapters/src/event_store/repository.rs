@@ -12,14 +12,16 @@ use crate::vault::{Binding, Vault};
 
 /// The events that a unit has gathered so far.
 pub(super) type Staged = Arc<Mutex<Vec<SerializedEvent>>>;
+/// A stream as it was read, personal values opened.
+pub(super) type Stream = Arc<[SerializedEvent]>;
 
 /// One unit's view of one stream: what the log holds, then what the unit has added.
 pub(super) struct StagingRepository {
     pub pool: PgPool,
     pub vault: Vault,
     pub staged: Staged,
-    /// The stream's id was drawn at random just now; there is nothing to read.
-    pub known_new: bool,
+    /// What the log holds, if that is known already.
+    pub known: Option<Stream>,
 }
 
 impl StagingRepository {
@@ -30,11 +32,10 @@ impl StagingRepository {
 
 impl PersistedEventRepository for StagingRepository {
     async fn get_events<A: Aggregate>(&self, aggregate_id: &str) -> Result<Vec<SerializedEvent>, PersistenceError> {
-        let mut events = Vec::new();
-        if !self.known_new {
-            events = PostgresEventRepository::new(self.pool.clone()).get_events::<A>(aggregate_id).await?;
-            unseal(&self.vault, &mut events).await?;
-        }
+        let mut events = match &self.known {
+            Some(stream) => stream.to_vec(),
+            None => read_stream::<A>(&self.pool, &self.vault, aggregate_id).await?,
+        };
         let staged = self.staged();
         events.extend(staged.iter().filter(|e| e.aggregate_type == A::TYPE && e.aggregate_id == aggregate_id).cloned());
         Ok(events)
@@ -71,6 +72,17 @@ impl PersistedEventRepository for StagingRepository {
     async fn stream_all_events<A: Aggregate>(&self) -> Result<ReplayStream, PersistenceError> {
         Err(PersistenceError::UnknownError("the log is replayed by position only".into()))
     }
+}
+
+/// A stream from the log.
+pub(super) async fn read_stream<A: Aggregate>(
+    pool: &PgPool,
+    vault: &Vault,
+    aggregate_id: &str,
+) -> Result<Vec<SerializedEvent>, PersistenceError> {
+    let mut events = PostgresEventRepository::new(pool.clone()).get_events::<A>(aggregate_id).await?;
+    unseal(vault, &mut events).await?;
+    Ok(events)
 }
 
 /// Opens the personal values of the payloads. Metadata stays sealed: no decision reads it.

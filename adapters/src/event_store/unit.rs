@@ -1,13 +1,15 @@
 //! A unit of work: commands on one or several streams, recorded in one append or not at all.
 
+use std::sync::Arc;
+
 use chancery_domain::context::Context;
 use chancery_domain::{Decider, Root};
-use cqrs_es::persist::PersistedEventStore;
+use cqrs_es::persist::{PersistedEventStore, PersistenceError};
 use cqrs_es::{AggregateError, CqrsFramework, EventStore as _};
 use sqlx::PgPool;
 
 use super::append::Appender;
-use super::repository::{Staged, StagingRepository};
+use super::repository::{Staged, StagingRepository, Stream, read_stream};
 use super::row::NewEvent;
 use super::{ExecuteError, StoreError};
 use crate::vault::Vault;
@@ -35,7 +37,19 @@ impl Unit {
         id: &str,
         command: D::Command,
     ) -> Result<Vec<D::Event>, ExecuteError<D::Refusal>> {
-        self.decide::<D>(id, command, false).await
+        self.decide::<D>(id, command, None).await
+    }
+
+    /// The same on a stream as it was read before; if it has moved on since, the commit conflicts.
+    ///
+    /// # Errors
+    /// The domain's refusal.
+    pub async fn execute_on<D: Decider>(
+        &mut self,
+        loaded: &Loaded<D>,
+        command: D::Command,
+    ) -> Result<Vec<D::Event>, ExecuteError<D::Refusal>> {
+        self.decide::<D>(&loaded.id, command, Some(loaded.stream.clone())).await
     }
 
     /// The same for a stream whose id was drawn at random just now.
@@ -47,17 +61,17 @@ impl Unit {
         id: &str,
         command: D::Command,
     ) -> Result<Vec<D::Event>, ExecuteError<D::Refusal>> {
-        self.decide::<D>(id, command, true).await
+        self.decide::<D>(id, command, Some(Arc::new([]))).await
     }
 
     async fn decide<D: Decider>(
         &mut self,
         id: &str,
         command: D::Command,
-        known_new: bool,
+        known: Option<Stream>,
     ) -> Result<Vec<D::Event>, ExecuteError<D::Refusal>> {
         let already = self.staged().len();
-        let store = event_store::<D>(&self.pool, &self.vault, &self.staged, known_new);
+        let store = event_store::<D>(&self.pool, &self.vault, &self.staged, known);
         let metadata = self.context.to_metadata();
         CqrsFramework::new(store, Vec::new(), ())
             .execute_with_metadata(id, command, metadata)
@@ -89,10 +103,19 @@ impl Unit {
     }
 }
 
-pub(super) async fn load<D: Decider>(pool: &PgPool, vault: &Vault, id: &str) -> Result<D, StoreError> {
-    let store = event_store::<D>(pool, vault, &Staged::default(), false);
+/// A stream's present state, with the stream it follows from.
+pub struct Loaded<D> {
+    pub(super) id: String,
+    stream: Stream,
+    pub state: D,
+}
+
+pub(super) async fn load<D: Decider>(pool: &PgPool, vault: &Vault, id: &str) -> Result<Loaded<D>, StoreError> {
+    let unreadable = |error: PersistenceError| StoreError::Unavailable(error.to_string());
+    let stream: Stream = read_stream::<Root<D>>(pool, vault, id).await.map_err(unreadable)?.into();
+    let store = event_store::<D>(pool, vault, &Staged::default(), Some(stream.clone()));
     match store.load_aggregate(id).await {
-        Ok(context) => Ok(context.aggregate.0),
+        Ok(context) => Ok(Loaded { id: id.to_owned(), stream, state: context.aggregate.0 }),
         Err(error) => Err(store_error(error)),
     }
 }
@@ -101,9 +124,9 @@ fn event_store<D: Decider>(
     pool: &PgPool,
     vault: &Vault,
     staged: &Staged,
-    known_new: bool,
+    known: Option<Stream>,
 ) -> PersistedEventStore<StagingRepository, Root<D>> {
-    let repository = StagingRepository { pool: pool.clone(), vault: vault.clone(), staged: staged.clone(), known_new };
+    let repository = StagingRepository { pool: pool.clone(), vault: vault.clone(), staged: staged.clone(), known };
     PersistedEventStore::new_event_store(repository)
 }
 

@@ -26,8 +26,8 @@ pub async fn redeem(
 ) -> Result<Tokens, ProtocolError> {
     let code = params.value("code").ok_or(OAuthError::invalid_request("code is missing"))?;
     let (grant_id, digest) = parse_code(code).ok_or(INVALID)?;
-    let grant: Grant = app.store.load(grant_id).await?;
-    let authorization = grant.authorization().filter(|grant| grant.code == digest).cloned().ok_or(INVALID)?;
+    let grant = app.store.load::<Grant>(grant_id).await?;
+    let authorization = grant.state.authorization().filter(|grant| grant.code == digest).cloned().ok_or(INVALID)?;
     if authorization.client_id != client.id {
         return Err(INVALID.into());
     }
@@ -54,7 +54,7 @@ pub async fn redeem(
         now,
     };
     let context = circumstances.context(app, Actor::Client(client.id.clone()));
-    let receipt = app.store.execute::<Grant>(grant_id, GrantCommand::RedeemCode(Box::new(command)), &context).await?;
+    let receipt = app.store.execute_on(&grant, GrantCommand::RedeemCode(Box::new(command)), &context).await?;
     // A replay and a wrong verifier are recorded, and refused.
     if !matches!(receipt.events.as_slice(), [GrantEvent::TokensIssued { .. }]) {
         return Err(INVALID.into());

@@ -27,8 +27,8 @@ pub async fn refresh(
     let text = params.value("refresh_token").ok_or(OAuthError::invalid_request("refresh_token is missing"))?;
     let presented = parse_refresh_token(text).ok_or(INVALID)?;
     let grant_id = presented.grant;
-    let grant: Grant = app.store.load(grant_id).await?;
-    let authorization = grant.authorization().cloned().ok_or(INVALID)?;
+    let grant = app.store.load::<Grant>(grant_id).await?;
+    let authorization = grant.state.authorization().cloned().ok_or(INVALID)?;
     if authorization.client_id != client.id {
         return Err(INVALID.into());
     }
@@ -56,7 +56,7 @@ pub async fn refresh(
         now,
     };
     let context = circumstances.context(app, Actor::Client(client.id.clone()));
-    let receipt = app.store.execute::<Grant>(grant_id, GrantCommand::Refresh(Box::new(command)), &context).await?;
+    let receipt = app.store.execute_on(&grant, GrantCommand::Refresh(Box::new(command)), &context).await?;
     // Reuse is recorded together with the end of the family, and refused.
     if !matches!(receipt.events.as_slice(), [GrantEvent::Refreshed { .. }]) {
         return Err(INVALID.into());

@@ -10,8 +10,8 @@ use chancery_domain::digest::Digest;
 use chancery_domain::ids::SessionId;
 use chancery_domain::secret::Secret;
 use chancery_domain::session::{Session, SessionCommand};
-use chancery_projections::sessions::{self, SessionRow};
-use chancery_projections::users::{self, User};
+use chancery_projections::sessions::{self, SessionOfUser, SessionRow};
+use chancery_projections::users::User;
 use time::Duration;
 use uuid::Uuid;
 
@@ -58,13 +58,11 @@ fn parse(value: &str) -> Option<(SessionId, Digest)> {
 /// Those of the database: then nobody knows, and nobody is let in.
 pub async fn signed_in(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, sqlx::Error> {
     let Some((id, secret)) = cookie::read(headers, cookie::SESSION).and_then(parse) else { return Ok(None) };
-    let Some(session) = sessions::find(&app.pool, id).await? else { return Ok(None) };
+    let Some(found) = sessions::find_with_user(&app.pool, id).await? else { return Ok(None) };
+    let SessionOfUser { session, user } = found;
     let genuine = session.secret.as_slice().try_into().is_ok_and(|kept| Digest::from_bytes(kept) == secret);
-    if !genuine || !session.live_at(app.now()) {
-        return Ok(None);
-    }
-    let user = users::find(&app.pool, session.user()).await?.filter(|user| !user.disabled);
-    Ok(user.map(|user| SignedIn { session, user }))
+    let counts = genuine && session.live_at(app.now()) && !user.disabled;
+    Ok(counts.then_some(SignedIn { session, user }))
 }
 
 /// Notes that the session was used; an event at most once in a twelfth of its idle time.

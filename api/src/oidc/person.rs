@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chancery_domain::custom_claim::CustomClaim;
 use chancery_domain::ids::UserId;
 use chancery_domain::oidc::claims::PersonClaims;
-use chancery_projections::{groups, users};
+use chancery_projections::users::{self, UserInGroups};
 
 use crate::app::App;
 
@@ -14,8 +14,8 @@ use crate::app::App;
 /// # Errors
 /// Those of the database.
 pub async fn claims(app: &App, id: UserId) -> Result<Option<PersonClaims>, sqlx::Error> {
-    let Some(user) = users::find(&app.pool, id).await? else { return Ok(None) };
-    let groups = groups::of_user(&app.pool, id).await?;
+    let Some(found) = users::find_in_groups(&app.pool, id).await? else { return Ok(None) };
+    let UserInGroups { user, groups } = found;
     // The person's own claims win over those of their groups.
     let of_groups = groups.iter().flat_map(|group| group.claims.iter());
     let merged: BTreeMap<&str, &CustomClaim> =
@@ -31,6 +31,6 @@ pub async fn claims(app: &App, id: UserId) -> Result<Option<PersonClaims>, sqlx:
         updated_at: user.updated_at.unix_timestamp(),
         email: user.email,
         email_verified: user.email_verified,
-        groups: groups.into_iter().map(|group| group.name).collect(),
+        groups: groups.iter().map(|group| group.name.clone()).collect(),
     }))
 }

@@ -35,7 +35,8 @@ pub async fn drive<W: Worker>(database: &mut PgConnection, chancery: Option<u32>
             loop {
                 let start = Instant::now();
                 if start >= end {
-                    return latencies;
+                    // Its connections stay open until the work has been counted.
+                    return (worker, latencies);
                 }
                 worker.once().await;
                 if start >= begin {
@@ -47,8 +48,10 @@ pub async fn drive<W: Worker>(database: &mut PgConnection, chancery: Option<u32>
     tokio::time::sleep_until(begin.into()).await;
     let before = Work::so_far(database, chancery).await;
     tokio::time::sleep_until(end.into()).await;
-    let work = Work::so_far(database, chancery).await.since(before);
-    let mut latencies = tasks.join_all().await.concat();
+    let work = Work::so_far(database, chancery).await.since(&before);
+    let (workers, latencies): (Vec<_>, Vec<_>) = tasks.join_all().await.into_iter().unzip();
+    drop(workers);
+    let mut latencies = latencies.concat();
     latencies.sort_unstable();
     let count = latencies.len();
     Report {

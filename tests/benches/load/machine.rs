@@ -1,5 +1,6 @@
 //! What the operating system and Postgres tell about the work done: CPU time, memory, statements, transactions, flushes.
 
+use std::collections::HashMap;
 use std::process::Command;
 
 use sqlx::{PgConnection, Row};
@@ -26,10 +27,10 @@ pub fn memory_mib(pid: u32, line: &str) -> f64 {
 }
 
 /// Counters that only grow.
-#[derive(Clone, Copy, Default)]
 pub struct Work {
     pub chancery_micros: u64,
-    pub postgres_micros: u64,
+    /// Of each of its processes.
+    postgres: HashMap<u32, u64>,
     pub generator_micros: u64,
     pub statements: u64,
     pub transactions: u64,
@@ -53,7 +54,7 @@ impl Work {
         let own = cpu_micros(std::process::id()).unwrap();
         Self {
             chancery_micros: chancery.map_or(0, |pid| cpu_micros(pid).unwrap()),
-            postgres_micros: children(postmaster).into_iter().filter_map(cpu_micros).sum(),
+            postgres: children(postmaster).into_iter().filter_map(|pid| Some((pid, cpu_micros(pid)?))).collect(),
             generator_micros: own,
             statements: count("statements"),
             transactions: count("transactions"),
@@ -61,10 +62,15 @@ impl Work {
         }
     }
 
-    pub fn since(self, before: Self) -> Self {
+    pub fn postgres_micros(&self) -> u64 {
+        self.postgres.values().sum()
+    }
+
+    pub fn since(self, before: &Self) -> Self {
+        let so_far = |pid: &u32| before.postgres.get(pid).copied().unwrap_or_default();
         Self {
             chancery_micros: self.chancery_micros - before.chancery_micros,
-            postgres_micros: self.postgres_micros.saturating_sub(before.postgres_micros),
+            postgres: self.postgres.iter().map(|(pid, micros)| (*pid, micros - so_far(pid))).collect(),
             generator_micros: self.generator_micros - before.generator_micros,
             statements: self.statements - before.statements,
             transactions: self.transactions - before.transactions,

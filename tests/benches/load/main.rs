@@ -18,7 +18,7 @@ use chancery_adapters::postgres;
 use chancery_adapters::vault::Vault;
 use chancery_domain::ids::ClientId;
 use chancery_domain::secret::Secret;
-use chancery_tests::node::{Client, ENCRYPTION_KEY};
+use chancery_tests::node::{Client, ENCRYPTION_KEY, Person};
 use chancery_tests::process::Process;
 use serde_json::json;
 use sqlx::PgConnection;
@@ -26,53 +26,67 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::process::Command;
 use tokio::runtime::Builder;
 
-use drive::{Report, drive};
+use drive::{Report, Worker, drive};
 use http::Connection;
-use machine::{Work, memory_mib};
-use operations::{Append, ClientCredentials, Introspect, Refresh, SignIn, text};
+use machine::memory_mib;
+use operations::{Append, ClientCredentials, Insert, Introspect, PAYLOAD, Refresh, SignIn};
 
 const CONNECTIONS: usize = 64;
 /// Grants for each connection that refreshes.
 const GRANTS: usize = 8;
 
 fn main() {
-    // The in-process writer gets the runtime that the server has; the load generator one thread.
+    // What writes by itself gets the runtime that the server has; the load generator one thread.
     let server_like = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let generator = Builder::new_current_thread().enable_all().build().unwrap();
-    let database = generator.block_on(prepare());
-    let inserts = generator.block_on(single_inserts(&database));
-
-    let mut table = Table { inserts, lines: Vec::new() };
-    table.add("three-event commands with views, 64 writers", 0.7, server_like.block_on(appends()));
-    generator.block_on(requests(&database, &mut table));
-    let again = generator.block_on(single_inserts(&database));
-    table.inserts = (inserts + again) / 2.0;
-    table.print(inserts, again);
-    generator.block_on(start_from_the_readme());
+    generator.block_on(prepare());
+    println!("pgbench, the same inserts: {:.0}/s", generator.block_on(pgbench()));
+    let first = server_like.block_on(inserts());
+    let mut table = Table { inserts: first.per_second, reports: Vec::new() };
+    if wanted("append") {
+        table.add("three-event commands with views, 64 writers", 0.7, server_like.block_on(appends()));
+    }
+    generator.block_on(requests(&mut table));
+    let last = server_like.block_on(inserts());
+    table.inserts = (first.per_second + last.per_second) / 2.0;
+    table.add("single-row inserts (I), before", 1.0, first);
+    table.add("single-row inserts (I), after", 1.0, last);
+    table.print();
+    if wanted("start") {
+        generator.block_on(start_from_the_readme());
+    }
 }
 
-async fn prepare() -> PgConnectOptions {
-    let database = chancery_tests::postgres::fresh_database().await;
-    let mut connection = postgres::connect(&chancery_tests::postgres::server()).await.unwrap();
+/// Whether this part was asked for: all are, unless some are named on the command line.
+fn wanted(name: &str) -> bool {
+    let mut named = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
+    named.peek().is_none() || named.any(|part| part == name)
+}
+
+async fn prepare() {
+    let mut connection = statistics().await;
     sqlx::raw_sql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements").execute(&mut connection).await.unwrap();
-    sqlx::raw_sql(
-        "CREATE TABLE IF NOT EXISTS plain (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, payload text)",
-    )
-    .execute(&mut connection)
-    .await
-    .unwrap();
-    database
+    let plain = "DROP TABLE IF EXISTS plain;
+                 CREATE TABLE plain (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, payload text)";
+    sqlx::raw_sql(plain).execute(&mut connection).await.unwrap();
 }
 
 async fn statistics() -> PgConnection {
     postgres::connect(&chancery_tests::postgres::server()).await.unwrap()
 }
 
-/// I: single-row inserts with commit per second, by pgbench, which comes with the server.
-async fn single_inserts(database: &PgConnectOptions) -> f64 {
-    let script = std::env::temp_dir().join(format!("{}.sql", database.get_database().unwrap()));
-    let payload = "x".repeat(250);
-    std::fs::write(&script, format!("INSERT INTO plain (payload) VALUES ('{payload}');\n")).unwrap();
+async fn inserts() -> Report {
+    let mut workers = Vec::new();
+    for _ in 0..CONNECTIONS {
+        workers.push(Insert { connection: statistics().await });
+    }
+    drive(&mut statistics().await, None, workers).await
+}
+
+/// The same with the client that comes with the server, to see how much the plain client itself takes.
+async fn pgbench() -> f64 {
+    let script = std::env::temp_dir().join(format!("chancery-bench-{}.sql", std::process::id()));
+    std::fs::write(&script, format!("INSERT INTO plain (payload) VALUES ('{PAYLOAD}');\n")).unwrap();
     let clients = CONNECTIONS.to_string();
     let program = Path::new(&std::env::var("POSTGRES_BIN_DIR").unwrap()).join("pgbench");
     let mut command = Command::new(program);
@@ -95,86 +109,126 @@ async fn appends() -> Report {
     drive(&mut statistics().await, None, (0..CONNECTIONS).map(writer).collect()).await
 }
 
-async fn requests(database: &PgConnectOptions, table: &mut Table) {
-    let mut process = Process::new(env!("CARGO_BIN_EXE_chancery_node"), database);
-    process.start().await;
-    process.kill().await;
-    let begin = Instant::now();
-    process.start().await;
-    println!("start to ready on a migrated database: {:.0} ms (at most 500)", begin.elapsed().as_secs_f64() * 1e3);
-    let (node, pid) = (process.node.clone(), process.pid());
-    page::weigh(&node.base).await;
-    println!("memory idle: {:.1} MiB (at most 40)", memory_mib(pid, "VmRSS"));
-
-    let mut statistics = statistics().await;
-    let client = Arc::new(node.client(&json!({ "skipConsent": true })).await);
-    let mut people = Vec::new();
-    for n in 0..16 {
-        people.push(node.person(&format!("person{n}")).await);
-    }
-
-    let mut workers = Vec::new();
-    for _ in 0..CONNECTIONS {
-        workers.push(ClientCredentials { http: Connection::open(&node.base).await, client: client.clone() });
-    }
-    table.add("client_credentials, ES256", 0.4, drive(&mut statistics, Some(pid), workers).await);
-
-    let mut workers = Vec::new();
-    for n in 0..CONNECTIONS {
-        let mut tokens = Vec::new();
-        for _ in 0..GRANTS {
-            let code = people[n % 16].authorize(&client, &[("scope", "openid offline_access")]).await;
-            let code = code.parameter("code").unwrap();
-            let answer = client.redeem(&node, &code).await.expect(200).json();
-            tokens.push(text(&answer, "refresh_token").to_owned());
-        }
-        workers.push(Refresh { http: Connection::open(&node.base).await, client: client.clone(), tokens, next: 0 });
-    }
-    let report = drive(&mut statistics, Some(pid), workers).await;
-    let length = report.count as f64 / (CONNECTIONS * GRANTS) as f64;
-    println!("refreshes of each grant while it was measured: {length:.0}");
-    table.add("refresh, with an RS256 ID token", 0.3, report);
-
-    let token = client.token(&node, &[("grant_type", "client_credentials")]).await.expect(200).json();
-    let mut workers = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let (http, token) = (Connection::open(&node.base).await, text(&token, "access_token").to_owned());
-        workers.push(Introspect { http, client: client.clone(), token });
-    }
-    table.add("introspection", 0.8, drive(&mut statistics, Some(pid), workers).await);
-
-    let mut workers = Vec::new();
-    for n in 0..CONNECTIONS {
-        workers.push(SignIn::new(Connection::open(&node.base).await, client.clone(), &people[n % 16]));
-    }
-    table.add("whole sign-in, RS256", 0.05, drive(&mut statistics, Some(pid), workers).await);
-    println!("memory at most, under that load: {:.1} MiB (at most 120)", memory_mib(pid, "VmHWM"));
-    events_of(&node, &client, &mut people[0], database).await;
+/// A running server with a client of each algorithm and some people.
+struct Site {
+    process: Process,
+    database: PgConnectOptions,
+    statistics: PgConnection,
+    es256: Arc<Client>,
+    rs256: Arc<Client>,
+    people: Vec<Person>,
 }
 
-/// The events that one sign-in, one authorization and one token response leave.
-async fn events_of(
-    node: &chancery_tests::node::Node,
-    client: &Client,
-    person: &mut chancery_tests::node::Person,
-    database: &PgConnectOptions,
-) {
-    let mut connection = postgres::connect(database).await.unwrap();
-    let mut counts = Vec::new();
-    let mut count = async || {
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(&mut connection).await.unwrap();
-        counts.push(count);
-    };
-    count().await;
-    let mut person = chancery_tests::node::Person { visitor: node.visitor(), ..person.clone() };
-    person.sign_in().await.expect(200);
-    count().await;
-    let code = person.authorize(client, &[]).await.parameter("code").unwrap();
-    count().await;
-    client.redeem(node, &code).await.expect(200);
-    count().await;
-    let each: Vec<_> = counts.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    println!("events of a sign-in, an authorization, a token response: {each:?} (at most 1 each)");
+impl Site {
+    async fn start() -> Self {
+        let database = chancery_tests::postgres::fresh_database().await;
+        let mut process = Process::new(env!("CARGO_BIN_EXE_chancery_node"), &database);
+        process.start().await;
+        process.kill().await;
+        let begin = Instant::now();
+        process.start().await;
+        println!("start to ready on a migrated database: {:.0} ms (at most 500)", begin.elapsed().as_secs_f64() * 1e3);
+        page::weigh(&process.node.base).await;
+        println!("memory idle: {:.1} MiB (at most 40)", memory_mib(process.pid(), "VmRSS"));
+        let node = &process.node;
+        let es256 = Arc::new(node.client(&json!({ "skipConsent": true, "idTokenSigningAlg": "ES256" })).await);
+        let rs256 = Arc::new(node.client(&json!({ "skipConsent": true })).await);
+        let mut people = Vec::new();
+        for n in 0..16 {
+            people.push(node.person(&format!("person{n}")).await);
+        }
+        Self { process, database, statistics: statistics().await, es256, rs256, people }
+    }
+
+    async fn drive<W: Worker>(&mut self, workers: Vec<W>) -> Report {
+        drive(&mut self.statistics, Some(self.process.pid()), workers).await
+    }
+
+    async fn connection(&self) -> Connection {
+        Connection::open(&self.process.node.base).await
+    }
+
+    async fn client_credentials(&mut self) -> Report {
+        let mut workers = Vec::new();
+        for _ in 0..CONNECTIONS {
+            workers.push(ClientCredentials { http: self.connection().await, client: self.es256.clone() });
+        }
+        self.drive(workers).await
+    }
+
+    async fn refresh(&mut self, client: Arc<Client>) -> Report {
+        let mut workers = Vec::new();
+        for n in 0..CONNECTIONS {
+            let mut tokens = Vec::new();
+            for _ in 0..GRANTS {
+                let person = &mut self.people[n % 16];
+                let code = person.authorize(&client, &[("scope", "openid offline_access")]).await;
+                let code = code.parameter("code").unwrap();
+                let answer = client.redeem(&self.process.node, &code).await.expect(200).json();
+                tokens.push(answer["refresh_token"].as_str().unwrap().to_owned());
+            }
+            workers.push(Refresh { http: self.connection().await, client: client.clone(), tokens, next: 0 });
+        }
+        self.drive(workers).await
+    }
+
+    async fn introspect(&mut self) -> Report {
+        let grant = [("grant_type", "client_credentials")];
+        let token = self.es256.token(&self.process.node, &grant).await.expect(200).json();
+        let token = token["access_token"].as_str().unwrap();
+        let mut workers = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let (http, client) = (self.connection().await, self.es256.clone());
+            workers.push(Introspect { http, client, token: token.to_owned() });
+        }
+        self.drive(workers).await
+    }
+
+    async fn sign_in(&mut self) -> Report {
+        let mut workers = Vec::new();
+        for n in 0..CONNECTIONS {
+            workers.push(SignIn::new(self.connection().await, self.rs256.clone(), &self.people[n % 16]));
+        }
+        self.drive(workers).await
+    }
+
+    /// The events that one sign-in, one authorization and one token response leave.
+    async fn events(&self) -> Vec<i64> {
+        let mut log = postgres::connect(&self.database).await.unwrap();
+        let mut heads = Vec::new();
+        let mut person = Person { visitor: self.process.node.visitor(), ..self.people[0].clone() };
+        heads.push(head(&mut log).await);
+        person.sign_in().await.expect(200);
+        heads.push(head(&mut log).await);
+        let code = person.authorize(&self.rs256, &[]).await.parameter("code").unwrap();
+        heads.push(head(&mut log).await);
+        self.rs256.redeem(&self.process.node, &code).await.expect(200);
+        heads.push(head(&mut log).await);
+        heads.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    }
+}
+
+async fn head(log: &mut PgConnection) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(log).await.unwrap()
+}
+
+async fn requests(table: &mut Table) {
+    let mut site = Site::start().await;
+    if wanted("client_credentials") {
+        table.add("client_credentials, ES256", 0.4, site.client_credentials().await);
+    }
+    if wanted("refresh") {
+        table.add("refresh, ES256 ID token", 0.3, site.refresh(site.es256.clone()).await);
+        table.add("refresh, RS256 ID token", 0.3, site.refresh(site.rs256.clone()).await);
+    }
+    if wanted("introspection") {
+        table.add("introspection", 0.8, site.introspect().await);
+    }
+    if wanted("sign_in") {
+        table.add("whole sign-in, RS256", 0.05, site.sign_in().await);
+    }
+    println!("memory at most, under that load: {:.1} MiB (at most 120)", memory_mib(site.process.pid(), "VmHWM"));
+    println!("events of a sign-in, an authorization, a token response: {:?} (at most 1 each)", site.events().await);
 }
 
 /// `make run` on a data folder that has a cluster already, until it is usable.
@@ -198,45 +252,49 @@ async fn start_from_the_readme() {
     println!("make run, warm, to usable: {:.1} s (at most 5)", took.as_secs_f64());
 }
 
+/// What was measured, beside the plain client.
 struct Table {
     inserts: f64,
-    lines: Vec<(&'static str, f64, Report)>,
+    reports: Vec<(&'static str, f64, Report)>,
 }
 
 impl Table {
     fn add(&mut self, name: &'static str, target: f64, report: Report) {
-        println!("{name}: {:.0}/s, {:.2} of I", report.per_second, report.per_second / self.inserts);
-        self.lines.push((name, target, report));
+        println!("{name}: {:.0}/s", report.per_second);
+        self.reports.push((name, target, report));
     }
 
-    fn print(&self, first: f64, last: f64) {
-        println!(
-            "\nI = {:.0} single-row inserts a second at 64 connections ({first:.0} and {last:.0})\n",
-            self.inserts
-        );
-        println!(
-            "| operation | a second | of I | target | p50 ms | p99 ms | statements | transactions | flushes | CPU µs: \
-             Chancery | Postgres | generator |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
-        );
-        for (name, target, report) in &self.lines {
-            let each = |count: u64| count as f64 / report.count as f64;
-            let millis = |duration: Duration| duration.as_secs_f64() * 1e3;
-            let Work { chancery_micros, postgres_micros, generator_micros, statements, transactions, flushes } =
-                report.work;
+    fn print(&self) {
+        let columns = [
+            "operation",
+            "a second",
+            "of I",
+            "target",
+            "p50 ms",
+            "p99 ms",
+            "statements",
+            "transactions",
+            "flushes",
+            "Chancery µs",
+            "Postgres µs",
+            "generator µs",
+        ];
+        println!("\n| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()));
+        for (name, target, Report { per_second, p50, p99, count, work }) in &self.reports {
+            let each = |work: u64| work as f64 / *count as f64;
+            let millis = |duration: &Duration| duration.as_secs_f64() * 1e3;
             println!(
-                "| {name} | {:.0} | {:.2} | {target} | {:.1} | {:.1} | {:.2} | {:.2} | {:.3} | {:.0} | {:.0} | {:.0} |",
-                report.per_second,
-                report.per_second / self.inserts,
-                millis(report.p50),
-                millis(report.p99),
-                each(statements),
-                each(transactions),
-                each(flushes),
-                each(chancery_micros),
-                each(postgres_micros),
-                each(generator_micros),
+                "| {name} | {per_second:.0} | {:.2} | {target} | {:.1} | {:.1} | {:.2} | {:.2} | {:.3} | {:.0} | {:.0} | {:.0} |",
+                per_second / self.inserts,
+                millis(p50),
+                millis(p99),
+                each(work.statements),
+                each(work.transactions),
+                each(work.flushes),
+                each(work.chancery_micros),
+                each(work.postgres_micros()),
+                each(work.generator_micros),
             );
         }
-        println!();
     }
 }

@@ -13,12 +13,31 @@ use chancery_domain::policy::access::{AccessFacts, Causes, decide_access};
 use chancery_domain::session::{PasskeyProof, Session, SessionCommand};
 use chancery_tests::authenticator::SoftAuthenticator;
 use chancery_tests::node::{Client, Person};
-use serde_json::Value;
+use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::drive::Worker;
 use crate::http::Connection;
+
+/// I: a row and its commit, by a connection of its own and a prepared statement.
+pub struct Insert {
+    pub connection: PgConnection,
+}
+
+impl Worker for Insert {
+    async fn once(&mut self) {
+        let insert = sqlx::query("INSERT INTO plain (payload) VALUES ($1)").bind(PAYLOAD);
+        insert.execute(&mut self.connection).await.unwrap();
+    }
+}
+
+/// As long as an event's payload is.
+pub const PAYLOAD: &str = concat!(
+    "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789",
+    "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789",
+    "01234567890123456789012345678901234567890123456789",
+);
 
 /// A session, an authorization and its tokens in one unit: three events on two streams, with all transactional views.
 pub struct Append {
@@ -161,11 +180,7 @@ impl Worker for SignIn {
         let parameters = format!("grant_type=authorization_code&code={code}&redirect_uri={}", self.client.redirect_uri);
         let tokens =
             self.http.form("/api/oidc/token", &credentials(&parameters, &self.client)).await.expect(200).json();
-        let authorization = format!("Authorization: Bearer {}\r\n", text(&tokens, "access_token"));
+        let authorization = format!("Authorization: Bearer {}\r\n", tokens["access_token"].as_str().unwrap());
         self.http.get("/api/oidc/userinfo", &authorization).await.expect(200);
     }
-}
-
-pub fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name].as_str().unwrap()
 }

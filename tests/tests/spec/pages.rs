@@ -149,7 +149,7 @@ async fn an_administrator_invites_groups_and_lets_in() {
     let mut ada = server.person("template").await;
     ada.visitor = server.visitor();
     ada.authenticator = chancery_tests::authenticator::SoftAuthenticator::new();
-    ada.redeem(&code, &json!({})).await.expect(200);
+    ada.redeem(&code, &json!({})).await.expect(204);
     let id = ada.visitor.get("/api/users/me").await.json()["id"].as_str().unwrap().to_owned();
     assert_page(&root.visitor.get(&format!("/admin/people/{id}")).await);
 
