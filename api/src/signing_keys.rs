@@ -125,7 +125,7 @@ async fn stage(
 pub async fn load(store: &EventStore, pool: &PgPool, keyring: &Keyring) -> Result<(), RotationError> {
     let mut keys = Vec::new();
     for row in signing_keys::all(pool).await? {
-        let key = store.load::<SigningKey>(&row.kid).await?.state;
+        let key = store.load::<SigningKey>(&row.kid).await?.into_state();
         let SigningKey::Held { algorithm, status, public_jwk, private_key } = key else { continue };
         let pair = match (status, private_key) {
             (KeyStatus::Retired, _) => None,

@@ -1,16 +1,18 @@
 //! The shape of every aggregate, and the one loop that lets cqrs-es drive them all.
 
+use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
-use cqrs_es::{Aggregate, DomainEvent};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::event::{Event, StoredEvent};
 
 /// A stream's state with its rules: given the past, a command either yields events or is refused.
 pub trait Decider: Default + Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The aggregate's stored name, the first half of its events' names.
     const TYPE: &'static str;
     type Command: Clone + Send + 'static;
-    type Event: DomainEvent + 'static;
+    type Event: StoredEvent + Into<Event> + 'static;
     /// Why a command was refused, in the domain's words.
     type Refusal: std::error::Error + Clone + Send + Sync + 'static;
 

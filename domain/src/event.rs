@@ -62,6 +62,12 @@ macro_rules! events {
             $($variant($event),)+
         }
 
+        $(impl From<$event> for Event {
+            fn from(event: $event) -> Self {
+                Self::$variant(event)
+            }
+        })+
+
         impl Event {
             /// Reads a stored, unsealed and upcast payload.
             ///

@@ -189,8 +189,8 @@ fn refuse_rivals(appends: Vec<Append>) -> Vec<Append> {
     batch
 }
 
-fn place(event: &NewEvent) -> (String, String, i64) {
-    (event.aggregate_type.clone(), event.aggregate_id.clone(), event.sequence)
+fn place(event: &NewEvent) -> (&'static str, String, i64) {
+    (event.aggregate_type, event.aggregate_id.clone(), event.sequence)
 }
 
 async fn commit(
@@ -259,10 +259,10 @@ async fn append_events(connection: &mut PgConnection, units: &[&[NewEvent]]) -> 
          FROM append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(events().map(|(unit, _)| unit as i32).collect::<Vec<_>>())
-    .bind(events().map(|(_, e)| e.aggregate_type.as_str()).collect::<Vec<_>>())
+    .bind(events().map(|(_, e)| e.aggregate_type).collect::<Vec<_>>())
     .bind(events().map(|(_, e)| e.aggregate_id.as_str()).collect::<Vec<_>>())
     .bind(events().map(|(_, e)| e.sequence).collect::<Vec<_>>())
-    .bind(events().map(|(_, e)| e.event_type.as_str()).collect::<Vec<_>>())
+    .bind(events().map(|(_, e)| e.event_type).collect::<Vec<_>>())
     .bind(events().map(|(_, e)| e.event_version.as_str()).collect::<Vec<_>>())
     .bind(events().map(|(_, e)| e.payload.as_str()).collect::<Vec<_>>())
     .bind(events().map(|(_, e)| e.metadata.as_str()).collect::<Vec<_>>())
@@ -271,7 +271,7 @@ async fn append_events(connection: &mut PgConnection, units: &[&[NewEvent]]) -> 
     .bind(claims().map(|(unit, ..)| unit as i32).collect::<Vec<_>>())
     .bind(claims().map(|(_, _, (claim, _))| claim.kind.as_str()).collect::<Vec<_>>())
     .bind(claims().map(|(_, _, (_, digest))| digest.as_slice()).collect::<Vec<_>>())
-    .bind(claims().map(|(_, e, _)| e.aggregate_type.as_str()).collect::<Vec<_>>())
+    .bind(claims().map(|(_, e, _)| e.aggregate_type).collect::<Vec<_>>())
     .bind(claims().map(|(_, e, _)| e.aggregate_id.as_str()).collect::<Vec<_>>())
     .fetch_one(connection)
     .await?;

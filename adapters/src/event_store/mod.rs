@@ -6,8 +6,8 @@
 mod append;
 mod claims;
 mod feed;
+mod gathered;
 mod projection;
-mod repository;
 mod row;
 mod unit;
 mod wakeup;
@@ -18,7 +18,6 @@ use std::sync::Arc;
 use chancery_domain::Decider;
 use chancery_domain::claim::ClaimKind;
 use chancery_domain::context::Context;
-use chancery_domain::event::UnreadableEvent;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::watch;
@@ -26,8 +25,9 @@ use tokio::sync::watch;
 pub use append::Appender;
 pub use claims::Claims;
 pub use feed::{Feed, FeedError, StoredRow};
+pub use gathered::Loaded;
 pub use projection::{Projection, ProjectionError, ProjectionFuture};
-pub use unit::{Loaded, Unit};
+pub use unit::Unit;
 pub use wakeup::listen;
 
 use crate::vault::{Vault, VaultError};
@@ -74,8 +74,6 @@ pub enum StoreError {
     /// The queue is full or the database cannot be reached; nothing was recorded.
     #[error("the event store is unavailable: {0}")]
     Unavailable(String),
-    #[error("a stored event cannot be read: {0}")]
-    Unreadable(#[from] UnreadableEvent),
     #[error(transparent)]
     Vault(#[from] VaultError),
 }
@@ -135,7 +133,7 @@ impl EventStore {
         let events = unit.execute_on(loaded, command.clone()).await?;
         match unit.commit().await {
             Ok(position) => Ok(Receipt { position: position.max(self.head()), events }),
-            Err(StoreError::Conflict) => self.execute::<D>(&loaded.id, command, context).await,
+            Err(StoreError::Conflict) => self.execute::<D>(loaded.id(), command, context).await,
             Err(error) => Err(error.into()),
         }
     }
@@ -161,7 +159,8 @@ impl EventStore {
     /// # Errors
     /// Those of the store.
     pub async fn load<D: Decider>(&self, id: impl Display) -> Result<Loaded<D>, StoreError> {
-        unit::load::<D>(&self.pool, &self.vault, &id.to_string()).await
+        let loaded = Loaded::read(&self.pool, &self.vault, &id.to_string()).await;
+        loaded.map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
     /// The last position that this node committed or heard of.

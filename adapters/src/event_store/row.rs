@@ -5,20 +5,20 @@ use std::collections::HashMap;
 use chancery_domain::claim::{Claim, ClaimChange};
 use chancery_domain::context::Context;
 use chancery_domain::{Event, Recorded};
-use cqrs_es::persist::SerializedEvent;
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::StoreError;
+use super::gathered::Decided;
 use crate::vault::{Binding, Vault};
 
 /// A row of the log without what only the append knows: position and time.
 pub(super) struct NewEvent {
-    pub aggregate_type: String,
+    pub aggregate_type: &'static str,
     pub aggregate_id: String,
     pub sequence: i64,
-    pub event_type: String,
+    pub event_type: &'static str,
     pub event_version: String,
     /// The JSON text that is stored and hashed, sealed.
     pub payload: String,
@@ -32,16 +32,21 @@ pub(super) struct NewEvent {
 }
 
 impl NewEvent {
-    pub async fn seal(event: SerializedEvent, context: &Context, vault: &Vault) -> Result<Self, StoreError> {
-        let SerializedEvent { aggregate_id, sequence, aggregate_type, event_type, event_version, .. } = &event;
-        let sequence = i64::try_from(*sequence).unwrap_or(i64::MAX);
-        let binding = Binding { aggregate_type, aggregate_id, sequence, event_type, event_version, part: "payload" };
-        let decoded = Event::decode(aggregate_type, &event.payload)?;
-        let mut payload = event.payload.clone();
+    pub async fn seal(decided: Decided, context: &Context, vault: &Vault) -> Result<Self, StoreError> {
+        let Decided { aggregate_id, sequence, version, event, mut payload } = decided;
+        let (aggregate_type, event_type, event_version) = (event.aggregate_type(), event.name(), version.to_string());
+        let binding = Binding {
+            aggregate_type,
+            aggregate_id: &aggregate_id,
+            sequence,
+            event_type,
+            event_version: &event_version,
+            part: "payload",
+        };
         vault.seal(binding, &mut payload).await?;
         let mut metadata = context.to_metadata();
         seal_origin(&mut metadata, Binding { part: "metadata", ..binding }, vault).await?;
-        let claims = decoded.claims().into_iter().filter_map(taken).map(|claim| {
+        let claims = event.claims().into_iter().filter_map(taken).map(|claim| {
             let digest = vault.claim_digest(&claim);
             (claim, digest)
         });
@@ -51,13 +56,13 @@ impl NewEvent {
             metadata: serde_json::to_string(&metadata).unwrap_or_default(),
             event_id: new_event_id(),
             salt: new_salt()?,
-            sequence,
-            event: decoded,
             context: context.clone(),
-            aggregate_type: event.aggregate_type,
-            aggregate_id: event.aggregate_id,
-            event_type: event.event_type,
-            event_version: event.event_version,
+            aggregate_type,
+            aggregate_id,
+            sequence,
+            event_type,
+            event_version,
+            event,
         })
     }
 

@@ -27,7 +27,7 @@ pub async fn redeem(
     let code = params.value("code").ok_or(OAuthError::invalid_request("code is missing"))?;
     let (grant_id, digest) = parse_code(code).ok_or(INVALID)?;
     let grant = app.store.load::<Grant>(grant_id).await?;
-    let authorization = grant.state.authorization().filter(|grant| grant.code == digest).cloned().ok_or(INVALID)?;
+    let authorization = grant.state().authorization().filter(|grant| grant.code == digest).cloned().ok_or(INVALID)?;
     if authorization.client_id != client.id {
         return Err(INVALID.into());
     }

@@ -28,7 +28,7 @@ pub async fn refresh(
     let presented = parse_refresh_token(text).ok_or(INVALID)?;
     let grant_id = presented.grant;
     let grant = app.store.load::<Grant>(grant_id).await?;
-    let authorization = grant.state.authorization().cloned().ok_or(INVALID)?;
+    let authorization = grant.state().authorization().cloned().ok_or(INVALID)?;
     if authorization.client_id != client.id {
         return Err(INVALID.into());
     }

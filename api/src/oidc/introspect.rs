@@ -60,7 +60,7 @@ async fn of_refresh_token(
     token: &str,
 ) -> Result<Option<Value>, ProtocolError> {
     let Some(presented) = parse_refresh_token(token) else { return Ok(None) };
-    let grant = app.store.load::<Grant>(presented.grant).await?.state;
+    let grant = app.store.load::<Grant>(presented.grant).await?.into_state();
     let now = app.now();
     let Some(authorization) = grant.authorization().filter(|grant| grant.client_id == client.id) else {
         return Ok(None);

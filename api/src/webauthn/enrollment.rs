@@ -68,7 +68,7 @@ pub async fn by_code(app: &App, code: String) -> Result<OpenLink, ApiError> {
         ApiError::new(StatusCode::UNAUTHORIZED, "token_invalid_or_expired", "This link is not valid; ask for a new one")
     };
     let (id, secret) = link::decode(&code).ok_or_else(invalid)?;
-    let enrollment = app.store.load::<Enrollment>(id).await?.state;
+    let enrollment = app.store.load::<Enrollment>(id).await?.into_state();
     let purpose = enrollment.purpose_at(secret, app.now());
     let purpose =
         purpose.map_err(|refusal| enrollment_error(chancery_adapters::event_store::ExecuteError::Refused(refusal)))?;

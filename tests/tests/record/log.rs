@@ -89,7 +89,7 @@ async fn a_unit_is_recorded_whole_or_not_at_all() {
     let committed = unit.commit().await;
 
     assert!(matches!(committed, Err(StoreError::Conflict)), "{committed:?}");
-    assert_eq!(store.load::<Session>(&first).await.unwrap().state, Session::NotStarted);
+    assert_eq!(store.load::<Session>(&first).await.unwrap().into_state(), Session::NotStarted);
 }
 
 #[tokio::test]
