@@ -18,6 +18,7 @@ use std::sync::Arc;
 use chancery_domain::Decider;
 use chancery_domain::claim::ClaimKind;
 use chancery_domain::context::Context;
+use cqrs_es::persist::PersistenceError;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::watch;
@@ -74,6 +75,9 @@ pub enum StoreError {
     /// The queue is full or the database cannot be reached; nothing was recorded.
     #[error("the event store is unavailable: {0}")]
     Unavailable(String),
+    /// Not of a shape that this release knows, or sealed with another key.
+    #[error("a stored event cannot be read: {0}")]
+    Unreadable(String),
     #[error(transparent)]
     Vault(#[from] VaultError),
 }
@@ -160,7 +164,10 @@ impl EventStore {
     /// Those of the store.
     pub async fn load<D: Decider>(&self, id: impl Display) -> Result<Loaded<D>, StoreError> {
         let loaded = Loaded::read(&self.pool, &self.vault, &id.to_string()).await;
-        loaded.map_err(|error| StoreError::Unavailable(error.to_string()))
+        loaded.map_err(|error| match error {
+            PersistenceError::DeserializationError(error) => StoreError::Unreadable(error.to_string()),
+            error => StoreError::Unavailable(error.to_string()),
+        })
     }
 
     /// The last position that this node committed or heard of.

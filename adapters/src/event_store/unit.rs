@@ -93,6 +93,7 @@ fn execute_error<R: std::error::Error>(error: AggregateError<R>) -> ExecuteError
     match error {
         AggregateError::UserError(refusal) => ExecuteError::Refused(refusal),
         AggregateError::AggregateConflict => ExecuteError::Store(StoreError::Conflict),
+        AggregateError::DeserializationError(error) => ExecuteError::Store(StoreError::Unreadable(error.to_string())),
         other => ExecuteError::Store(StoreError::Unavailable(other.to_string())),
     }
 }
