@@ -94,7 +94,7 @@ impl Worker for Append {
             causes: causes(),
             now,
         };
-        unit.create::<Grant>(&grant, GrantCommand::RedeemCode(Box::new(redeem))).await.unwrap();
+        unit.execute::<Grant>(&grant, GrantCommand::RedeemCode(Box::new(redeem))).await.unwrap();
         unit.commit().await.unwrap();
     }
 }
