@@ -2,3 +2,6 @@
 
 pub mod access;
 pub mod admin;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+use super::access::*;
+use super::admin::{AdminAction, Denied, OperatorFacts, authorize};
+use crate::oauth::error::ErrorCode;
+use crate::oauth::scope::Scopes;
+
+fn scopes(names: &[&str]) -> Scopes {
+    Scopes::known(names.iter().copied())
+}
+
+/// Everything speaks for it.
+fn person() -> PersonFacts {
+    PersonFacts {
+        enabled: true,
+        session_live: true,
+        client_is_restricted: false,
+        in_allowed_group: false,
+        consent: ConsentFacts::Given(scopes(&["openid", "offline_access"])),
+    }
+}
+
+fn decide(person: PersonFacts, asked: &[&str]) -> Result<Causes, AccessDenied> {
+    decide_access(&AccessFacts { client_enabled: true, person: Some(person), grant_revoked: false }, &scopes(asked))
+}
+
+#[test]
+fn access_rests_on_session_group_and_consent() {
+    let causes = Causes { session: SessionCause::Live, group: GroupCause::Unrestricted, consent: ConsentCause::Given };
+    assert_eq!(decide(person(), &["openid"]), Ok(causes));
+}
+
+#[test]
+fn each_fact_alone_denies() {
+    let denied = |person| decide(person, &["openid"]).unwrap_err();
+    assert_eq!(denied(PersonFacts { enabled: false, ..person() }), AccessDenied::PersonDisabled);
+    assert_eq!(denied(PersonFacts { session_live: false, ..person() }), AccessDenied::SessionOver);
+    assert_eq!(denied(PersonFacts { client_is_restricted: true, ..person() }), AccessDenied::NotInGroup);
+    assert_eq!(denied(PersonFacts { consent: ConsentFacts::Absent, ..person() }), AccessDenied::ConsentMissing);
+    let wider = decide(person(), &["openid", "email"]);
+    assert_eq!(wider, Err(AccessDenied::ConsentMissing));
+}
+
+#[test]
+fn a_disabled_client_and_a_revoked_grant_are_denied_with_and_without_a_person() {
+    for person in [Some(person()), None] {
+        let disabled = AccessFacts { client_enabled: false, person: person.clone(), grant_revoked: false };
+        assert_eq!(decide_access(&disabled, &scopes(&[])), Err(AccessDenied::ClientDisabled));
+        let revoked = AccessFacts { client_enabled: true, person, grant_revoked: true };
+        assert_eq!(decide_access(&revoked, &scopes(&[])), Err(AccessDenied::GrantRevoked));
+    }
+}
+
+#[test]
+fn offline_access_outlasts_the_session() {
+    let over = PersonFacts { session_live: false, ..person() };
+    let causes = decide(over, &["openid", "offline_access"]).unwrap();
+    assert_eq!(causes.session, SessionCause::OfflineAccess);
+}
+
+#[test]
+fn members_use_a_restricted_app() {
+    let member = PersonFacts { client_is_restricted: true, in_allowed_group: true, ..person() };
+    assert_eq!(decide(member, &["openid"]).unwrap().group, GroupCause::Member);
+}
+
+#[test]
+fn a_trusted_app_asks_nobody() {
+    let trusted = PersonFacts { consent: ConsentFacts::Skipped, ..person() };
+    assert_eq!(decide(trusted, &["openid", "email"]).unwrap().consent, ConsentCause::Skipped);
+}
+
+#[test]
+fn a_client_acts_for_itself() {
+    let facts = AccessFacts { client_enabled: true, person: None, grant_revoked: false };
+    let causes =
+        Causes { session: SessionCause::NotNeeded, group: GroupCause::Unrestricted, consent: ConsentCause::NotNeeded };
+    assert_eq!(decide_access(&facts, &scopes(&[])), Ok(causes));
+}
+
+#[test]
+fn each_denial_has_its_code_at_each_endpoint() {
+    use ErrorCode::{
+        AccessDenied as Refused, ConsentRequired, InvalidClient, InvalidGrant, LoginRequired, UnauthorizedClient,
+    };
+    for (denied, at_token, at_authorization) in [
+        (AccessDenied::ClientDisabled, InvalidClient, UnauthorizedClient),
+        (AccessDenied::PersonDisabled, InvalidGrant, LoginRequired),
+        (AccessDenied::GrantRevoked, InvalidGrant, LoginRequired),
+        (AccessDenied::SessionOver, InvalidGrant, LoginRequired),
+        (AccessDenied::NotInGroup, InvalidGrant, Refused),
+        (AccessDenied::ConsentMissing, InvalidGrant, ConsentRequired),
+    ] {
+        assert_eq!(denied.at_token_endpoint().code, at_token, "{denied}");
+        assert_eq!(denied.at_authorization_endpoint().code, at_authorization, "{denied}");
+    }
+}
+
+#[test]
+fn only_enabled_administrators_administer() {
+    let admin = OperatorFacts { is_admin: true, enabled: true, stepped_up: true, via_api_key: false };
+    for action in AdminAction::ALL {
+        assert_eq!(authorize(&admin, action), Ok(()), "{action:?}");
+        assert_eq!(authorize(&OperatorFacts { is_admin: false, ..admin }, action), Err(Denied::NotAdmin));
+        assert_eq!(authorize(&OperatorFacts { enabled: false, ..admin }, action), Err(Denied::Disabled));
+    }
+}
+
+#[test]
+fn whoever_changes_something_has_proved_themselves_lately() {
+    let reading = [AdminAction::ReadUsers, AdminAction::ReadGroups, AdminAction::ReadClients, AdminAction::ReadHistory];
+    let admin = OperatorFacts { is_admin: true, enabled: true, stepped_up: false, via_api_key: false };
+    for action in AdminAction::ALL {
+        let then = if reading.contains(&action) { Ok(()) } else { Err(Denied::StepUpRequired) };
+        assert_eq!(authorize(&admin, action), then, "{action:?}");
+        assert_eq!(authorize(&OperatorFacts { via_api_key: true, ..admin }, action), Ok(()), "{action:?}");
+    }
+}
