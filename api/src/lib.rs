@@ -10,6 +10,7 @@ pub mod grants;
 mod house;
 pub mod http;
 pub mod oidc;
+pub mod openapi;
 pub mod pages;
 pub mod router;
 pub mod signing_keys;

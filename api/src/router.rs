@@ -16,7 +16,7 @@ use crate::http::error::ApiError;
 use crate::http::{csrf, request, security_headers};
 use crate::pages::assets;
 use crate::pages::render::error_page;
-use crate::{admin, house, oidc, pages, webauthn};
+use crate::{admin, house, oidc, openapi, pages, webauthn};
 
 /// The largest body that is read: forms and JSON alike.
 const MAX_BODY: usize = 64 * 1024;
@@ -28,6 +28,7 @@ pub fn router(app: App) -> Router {
     let own = Router::new()
         .merge(admin::routes())
         .merge(webauthn::routes())
+        .merge(openapi::routes())
         .merge(oidc::page_routes())
         .merge(pages::handlers::routes())
         .merge(house::routes())
@@ -44,6 +45,7 @@ pub fn router(app: App) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
+        .layer(middleware::from_fn_with_state(app.clone(), say_too_large))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
         .layer(middleware::from_fn(security_headers::add))
         .layer(CatchPanicLayer::custom(panicked))
@@ -98,6 +100,24 @@ async fn wrong_method(State(app): State<App>, request: Request) -> Response {
     }
     let says = "This address does not take that kind of request.";
     error_page(&app, StatusCode::METHOD_NOT_ALLOWED, "That did not work", &[says], None)
+}
+
+/// Says in the words of each endpoint that a body was refused unread.
+async fn say_too_large(State(app): State<App>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    if response.status() != StatusCode::PAYLOAD_TOO_LARGE {
+        return response;
+    }
+    let says = "The request is too large.";
+    if oidc::PROTOCOL_PATHS.contains(&path.as_str()) {
+        let error = json!({ "error": "invalid_request", "error_description": says });
+        return (StatusCode::PAYLOAD_TOO_LARGE, Json(error)).into_response();
+    }
+    if is_api(&path) {
+        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", says).into_response();
+    }
+    error_page(&app, StatusCode::PAYLOAD_TOO_LARGE, "That did not work", &[says], None)
 }
 
 fn is_api(path: &str) -> bool {

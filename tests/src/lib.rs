@@ -2,6 +2,7 @@
 
 pub mod authenticator;
 pub mod browser;
+pub mod contract;
 pub mod node;
 pub mod postgres;
 pub mod process;

@@ -124,7 +124,9 @@ impl Visitor {
         for cookie in headers.get_all(SET_COOKIE) {
             self.keep(cookie.to_str().unwrap());
         }
-        Ok(Answer { status, headers, text: response.text().await? })
+        let text = response.text().await?;
+        crate::contract::check(method.as_str(), path.strip_prefix(&self.base).unwrap_or(path), status, &text);
+        Ok(Answer { status, headers, text })
     }
 
     fn keep(&mut self, cookie: &str) {

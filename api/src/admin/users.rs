@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::audit_logs::rfc3339;
 use crate::accounts::{self, Wanted};
 use crate::app::App;
 use crate::http::error::ApiError;
@@ -267,7 +268,10 @@ async fn issue_link(
     let lifetime = super::ttl(body.ttl.as_ref())?;
     let context = circumstances.context(&app, principal.actor.clone());
     let link = accounts::issue_link(&app, &context, &user, lifetime, false).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "token": link.code, "url": link.url, "expiresAt": link.expires_at }))))
+    Ok((
+        StatusCode::CREATED,
+        Json(json!({ "token": link.code, "url": link.url, "expiresAt": rfc3339(link.expires_at) })),
+    ))
 }
 
 async fn credentials(

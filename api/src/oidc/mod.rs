@@ -18,6 +18,10 @@ pub use person::claims as person_claims;
 
 use crate::app::App;
 
+/// Where clients call by themselves and expect errors in the words of RFC 6749.
+pub const PROTOCOL_PATHS: [&str; 4] =
+    ["/api/oidc/token", "/api/oidc/userinfo", "/api/oidc/introspect", "/api/oidc/revoke"];
+
 /// Endpoints that clients call with their own proof, from anywhere: no cookie counts here.
 pub fn protocol_routes() -> Router<App> {
     Router::new()

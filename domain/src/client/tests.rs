@@ -63,7 +63,7 @@ fn a_client_id_is_given_once_for_ever() {
     let register = ClientCommand::Register { settings: settings("Wiki") };
     let wiki = registered(settings("Wiki"));
     given_when_then(&[], register.clone(), Ok(vec![wiki.clone()]));
-    given_when_then(&[wiki.clone()], register.clone(), Err(ClientRefusal::AlreadyRegistered));
+    given_when_then(std::slice::from_ref(&wiki), register.clone(), Err(ClientRefusal::AlreadyRegistered));
     given_when_then(&[wiki, ClientEvent::Deleted], register, Err(ClientRefusal::AlreadyRegistered));
 }
 

@@ -6,6 +6,7 @@ mod authorization_endpoint;
 mod client_authentication;
 mod enrollment;
 mod history;
+mod openapi;
 mod openid_discovery;
 mod pages;
 mod redirect_uri;

@@ -1,0 +1,134 @@
+//! Every operation, one a line.
+
+use Answer::{ListOf, Nothing, One, PageOf};
+use Who::{Admin, Anybody, Browser, Person};
+
+/// Who may ask.
+#[derive(Clone, Copy, Debug)]
+pub enum Who {
+    Anybody,
+    /// Whoever is signed in, for themselves.
+    Person,
+    /// The same with a browser only: an API key cannot hold a ceremony.
+    Browser,
+    Admin,
+}
+
+/// What comes back, by the names of schemas.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer {
+    Nothing,
+    One(&'static str),
+    ListOf(&'static str),
+    PageOf(&'static str),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub who: Who,
+    pub summary: &'static str,
+    /// The schema of the body.
+    pub body: Option<&'static str>,
+    pub status: u16,
+    pub answer: Answer,
+}
+
+const fn get(path: &'static str, who: Who, summary: &'static str, answer: Answer) -> Operation {
+    Operation { method: "get", path, who, summary, body: None, status: 200, answer }
+}
+
+const fn delete(path: &'static str, who: Who, summary: &'static str) -> Operation {
+    Operation { method: "delete", path, who, summary, body: None, status: 204, answer: Nothing }
+}
+
+const fn put(path: &'static str, who: Who, summary: &'static str, body: &'static str, answer: Answer) -> Operation {
+    Operation { method: "put", path, who, summary, body: Some(body), status: 200, answer }
+}
+
+const fn post(
+    path: &'static str,
+    who: Who,
+    summary: &'static str,
+    body: Option<&'static str>,
+    status: u16,
+    answer: Answer,
+) -> Operation {
+    Operation { method: "post", path, who, summary, body, status, answer }
+}
+
+#[rustfmt::skip]
+pub const OPERATIONS: &[Operation] = &[
+    get("/api/users", Admin, "List people; filters: isAdmin, disabled, emailVerified", PageOf("User")),
+    post("/api/users", Admin, "Register a person", Some("UserInput"), 201, One("User")),
+    get("/api/users/me", Person, "Who is asking", One("User")),
+    put("/api/users/me", Person, "Change one's own profile", "UserInput", One("User")),
+    get("/api/users/{id}", Admin, "A person", One("User")),
+    put("/api/users/{id}", Admin, "Change a person", "UserInput", One("User")),
+    delete("/api/users/{id}", Admin, "Erase a person: their data key is destroyed"),
+    get("/api/users/{id}/groups", Admin, "The groups of a person", ListOf("Group")),
+    put("/api/users/{id}/user-groups", Admin, "Set the groups of a person", "UserGroupIds", One("User")),
+    post("/api/users/{id}/one-time-access-token", Admin, "Issue an enrollment link", Some("LinkInput"), 201, One("Link")),
+    get("/api/users/{id}/webauthn-credentials", Admin, "The passkeys of a person", ListOf("Passkey")),
+    delete("/api/users/{id}/webauthn-credentials/{credential}", Admin, "Remove a person's passkey"),
+    get("/api/users/{id}/sessions", Admin, "The live sessions of a person", ListOf("Session")),
+    delete("/api/users/{id}/sessions", Admin, "Sign a person out everywhere"),
+    delete("/api/users/{id}/sessions/{session}", Admin, "End one session of a person"),
+
+    get("/api/user-groups", Admin, "List groups", PageOf("GroupInList")),
+    post("/api/user-groups", Admin, "Create a group", Some("GroupInput"), 201, One("Group")),
+    get("/api/user-groups/{id}", Admin, "A group with its members", One("Group")),
+    put("/api/user-groups/{id}", Admin, "Rename a group", "GroupInput", One("Group")),
+    delete("/api/user-groups/{id}", Admin, "Delete a group"),
+    put("/api/user-groups/{id}/users", Admin, "Set the members of a group", "UserIds", One("Group")),
+    put("/api/user-groups/{id}/allowed-oidc-clients", Admin, "Set the apps of a group", "ClientIds", One("Group")),
+
+    get("/api/oidc/clients", Admin, "List apps", PageOf("ClientInList")),
+    post("/api/oidc/clients", Admin, "Register an app", Some("ClientInput"), 201, One("Client")),
+    get("/api/oidc/clients/{id}", Admin, "An app", One("Client")),
+    put("/api/oidc/clients/{id}", Admin, "Change an app", "ClientInput", One("Client")),
+    delete("/api/oidc/clients/{id}", Admin, "Delete an app; its id is never given again"),
+    get("/api/oidc/clients/{id}/meta", Anybody, "What everybody may know of an app", One("ClientMeta")),
+    put("/api/oidc/clients/{id}/allowed-user-groups", Admin, "Restrict an app to groups", "UserGroupIds", One("ClientWithoutGroups")),
+    get("/api/oidc/clients/{id}/secrets", Admin, "The secrets of an app, without their values", ListOf("Secret")),
+    post("/api/oidc/clients/{id}/secrets", Admin, "Add a secret, shown this once", Some("SecretInput"), 201, One("NewSecret")),
+    delete("/api/oidc/clients/{id}/secrets/{secret}", Admin, "Remove a secret"),
+    post("/api/oidc/clients/{id}/secret", Admin, "Replace all secrets by a new one", None, 200, One("SecretValue")),
+
+    get("/api/custom-claims/suggestions", Admin, "Keys of custom claims in use", ListOf("Text")),
+    put("/api/custom-claims/user/{id}", Admin, "Set the custom claims of a person", "CustomClaims", One("CustomClaims")),
+    put("/api/custom-claims/user-group/{id}", Admin, "Set the custom claims of a group", "CustomClaims", One("CustomClaims")),
+
+    get("/api/sessions", Person, "One's own live sessions", ListOf("Session")),
+    delete("/api/sessions/{id}", Person, "End one of one's own sessions"),
+    post("/api/sessions/end-all", Person, "Sign out everywhere else", None, 204, Nothing),
+
+    get("/api/audit-logs", Person, "One's own history", PageOf("AuditLog")),
+    get("/api/audit-logs/all", Admin, "The history; filters: userId, clientName, event, location", PageOf("AuditLog")),
+    get("/api/audit-logs/filters/client-names", Admin, "Apps in the history", ListOf("Text")),
+    get("/api/audit-logs/filters/users", Admin, "People in the history, by id", One("Names")),
+    get("/api/events", Admin, "The log by position, as it is stored, personal values opened", One("Events")),
+
+    get("/api/api-keys", Person, "One's own API keys", PageOf("ApiKey")),
+    post("/api/api-keys", Browser, "Create an API key, shown this once", Some("ApiKeyInput"), 201, One("NewApiKey")),
+    post("/api/api-keys/{id}/renew", Browser, "A new key for an expired one", Some("ApiKeyInput"), 200, One("NewApiKey")),
+    delete("/api/api-keys/{id}", Person, "Revoke an API key"),
+
+    get("/api/webauthn/login/start", Anybody, "Options of a sign-in", One("RequestOptions")),
+    post("/api/webauthn/login/finish", Anybody, "Sign in", Some("AuthenticationResponse"), 200, One("User")),
+    post("/api/webauthn/logout", Browser, "Sign out", None, 204, Nothing),
+    get("/api/webauthn/register/start", Browser, "Options of another passkey", One("CreationOptions")),
+    post("/api/webauthn/register/finish", Browser, "Enroll another passkey", Some("RegistrationResponse"), 200, One("Passkey")),
+    get("/api/webauthn/reauthenticate/start", Browser, "Options of a step-up", One("RequestOptions")),
+    post("/api/webauthn/reauthenticate", Browser, "Step up", Some("AuthenticationResponse"), 204, Nothing),
+    get("/api/webauthn/credentials", Person, "One's own passkeys", ListOf("Passkey")),
+    Operation { method: "patch", path: "/api/webauthn/credentials/{id}", who: Browser, summary: "Rename a passkey", body: Some("PasskeyName"), status: 200, answer: One("Passkey") },
+    delete("/api/webauthn/credentials/{id}", Browser, "Remove a passkey, never the last one"),
+    get("/api/webauthn/signals", Browser, "What the WebAuthn Signal API tells the authenticator", One("Signals")),
+    post("/api/enrollment/start", Anybody, "Options of an enrollment, in a browser that opened a link", Some("UserInput"), 200, One("CreationOptions")),
+    post("/api/enrollment/finish", Anybody, "Redeem the link: the passkey is enrolled and the person signed in", Some("RegistrationResponse"), 204, Nothing),
+
+    get("/api/version/current", Anybody, "The version, and that of the API it is compatible with", One("Version")),
+    get("/api/openapi.json", Anybody, "This document", One("Document")),
+];
