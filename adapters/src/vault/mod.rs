@@ -49,7 +49,7 @@ pub(crate) struct DataKey {
 
 impl Vault {
     /// # Errors
-    /// [`VaultError::ShortKey`] below 16 bytes, as DESIGN asks of `ENCRYPTION_KEY`.
+    /// [`VaultError::ShortKey`] below 16 bytes.
     pub fn new(pool: PgPool, encryption_key: &Secret<Vec<u8>>) -> Result<Self, VaultError> {
         if encryption_key.expose().len() < 16 {
             return Err(VaultError::ShortKey);

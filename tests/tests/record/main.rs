@@ -4,3 +4,4 @@ mod catalogue;
 mod crash;
 mod log;
 mod support;
+mod vault;
