@@ -81,6 +81,7 @@ fn providers_are_named_by_aaguid_and_keys_by_how_they_are_connected() {
     };
     let bitwarden = "d548826e-79b4-db40-a3d8-11116f7e8349".parse().unwrap();
     assert_eq!(name(bitwarden, &["internal"]), Some("Bitwarden"));
+    assert_eq!(provider(bitwarden, &[]).unwrap().icon, Some("bitwarden.svg"));
     assert_eq!(name(Uuid::nil(), &["usb", "nfc"]), Some("Security key"));
     assert_eq!(name(Uuid::nil(), &["usb", "hybrid"]), None);
     assert_eq!(name(Uuid::nil(), &[]), None);

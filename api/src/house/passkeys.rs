@@ -4,6 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use chancery_adapters::passkeys::provider;
 use chancery_domain::user::{RemovedBy, UserCommand};
 use chancery_projections::passkeys::{self, PasskeyRow};
 
@@ -15,7 +16,8 @@ use crate::http::error::ApiError;
 use crate::http::request::Circumstances;
 use crate::http::session::SignedIn;
 use crate::oidc::authorize::see_other;
-use crate::pages::house::{Confirm, LastUse, Notice, Passkey, PasskeyPlace, PasskeyState, Passkeys, Room};
+use crate::pages::assets::provider_icon;
+use crate::pages::house::{Confirm, LastUse, Notice, Passkey, PasskeyIcon, PasskeyPlace, PasskeyState, Passkeys, Room};
 use crate::pages::render::page;
 use crate::user_agent::UserAgent;
 
@@ -29,7 +31,7 @@ pub fn card(app: &App, row: &PasskeyRow, rows: &[PasskeyRow], signed_in_with: bo
     Passkey {
         id: row.passkey_id.to_string(),
         name: row.name.clone(),
-        icon: None,
+        icon: passkey_icon(row),
         created: when(app, row.enrolled_at),
         last_used: row.last_used_at.map(|at| LastUse {
             when: when(app, at),
@@ -48,6 +50,12 @@ pub fn card(app: &App, row: &PasskeyRow, rows: &[PasskeyRow], signed_in_with: bo
             (false, false) => PasskeyState::LastUsable,
         },
     }
+}
+
+/// Of the provider's icons, those this server has.
+fn passkey_icon(row: &PasskeyRow) -> Option<PasskeyIcon> {
+    let (light, dark) = provider(row.aaguid, &row.transports)?.icon.and_then(provider_icon)?;
+    Some(PasskeyIcon { light, dark })
 }
 
 pub async fn show(State(app): State<App>, Resident(signed_in): Resident) -> Response {

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use chancery_tests::authenticator::SoftAuthenticator;
 use chancery_tests::browser::{Browser, Page};
 use chancery_tests::node::Person;
 use chancery_tests::server::Server;
@@ -64,12 +65,21 @@ async fn every_sheet_is_sound() {
     assert_eq!(page.complaints(), Vec::<String>::new());
 }
 
+/// Another passkey, from the provider of this AAGUID.
+async fn second_passkey(person: &mut Person, server: &Server, aaguid: &str) {
+    let options = person.visitor.get("/api/webauthn/register/start").await.expect(200).json();
+    let aaguid = aaguid.parse::<uuid::Uuid>().unwrap().into_bytes();
+    let made = SoftAuthenticator { aaguid, ..SoftAuthenticator::new() }.create(&options, server.issuer());
+    person.visitor.post("/api/webauthn/register/finish", &made).await.expect(200);
+}
+
 #[tokio::test]
 async fn every_page_of_the_house_is_sound() {
     let (server, browser) = (Server::start().await, Browser::launch().await);
     let page = browser.page().await;
     let root = server.first_admin().await;
     let mut ada = server.person("ada").await;
+    second_passkey(&mut ada, &server, "bada5566-a7aa-401f-bd96-45619a55120d").await;
     let wiki = server.client(&json!({})).await;
     let code = ada.authorize(&wiki, &[]).await.expect(303).parameter("code").unwrap();
     wiki.redeem(&server, &code).await.expect(200);

@@ -217,9 +217,15 @@ async fn wr09_wr10_changing_passkeys_needs_a_recent_ceremony_and_never_takes_the
 
     ada.step_up().await.expect(204);
     let options = ada.visitor.get("/api/webauthn/register/start").await.expect(200).json();
-    let second = SoftAuthenticator::new().create(&options, server.issuer());
+    let aaguid = uuid::uuid!("d548826e-79b4-db40-a3d8-11116f7e8349").into_bytes();
+    let second = SoftAuthenticator { aaguid, ..SoftAuthenticator::new() }.create(&options, server.issuer());
     let made = ada.visitor.post("/api/webauthn/register/finish", &second).await.expect(200).json();
     assert_eq!(made["backupEligible"], true);
+    assert_eq!(made["name"], "Bitwarden", "its provider names it");
+    let page = ada.visitor.get("/account/passkeys").await.expect(200).text;
+    let icon = page.split('"').find(|part| part.ends_with("/bitwarden.svg")).expect("its icon");
+    let icon = ada.visitor.get(icon).await.expect(200);
+    assert_eq!(icon.header("content-type"), "image/svg+xml");
     ada.visitor.send(delete, &path, None, &[]).await.expect(204);
     assert_eq!(ada.visitor.get("/api/users/me").await.status, 401, "SE-03: the session of the removed passkey ended");
 }

@@ -55,7 +55,7 @@ pub use history::{Filters, History};
 pub use map::{Map, Point};
 pub use overview::{Health, Overview};
 pub use parts::{Figure, Pages, Revealed, When};
-pub use passkeys::{LastUse, Passkey, PasskeyPlace, PasskeyState, Passkeys};
+pub use passkeys::{LastUse, Passkey, PasskeyIcon, PasskeyPlace, PasskeyState, Passkeys};
 pub use people::{People, PersonRow};
 pub use person::{NewPerson, PersonPage};
 pub use profile_form::{ProfileForm, ProfileRights};

@@ -24,13 +24,19 @@ pub struct Passkeys {
 pub struct Passkey {
     pub id: String,
     pub name: String,
-    /// The maker's icon, as a path of this server.
-    pub icon: Option<String>,
+    pub icon: Option<PasskeyIcon>,
     pub created: When,
     pub last_used: Option<LastUse>,
     pub place: PasskeyPlace,
     pub signed_you_in: bool,
     pub state: PasskeyState,
+}
+
+/// The provider's icon, as paths of this server: on light and, where it has another one, on dark ground.
+#[derive(Clone, Debug)]
+pub struct PasskeyIcon {
+    pub light: String,
+    pub dark: Option<String>,
 }
 
 /// "4 minutes ago in Stockholm with Safari on macOS"

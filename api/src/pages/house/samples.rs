@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::*;
+use crate::pages::assets::provider_icon;
 use crate::user_agent::Shape;
 
 /// Each page's name and its HTML.
@@ -50,7 +51,7 @@ pub fn passkeys(say: &str) -> Vec<Passkey> {
     let passkey = |id: &str, name: &str, place, state| Passkey {
         id: id.into(),
         name: format!("{name}{say}"),
-        icon: None,
+        icon: provider_icon("1password.svg").map(|(light, dark)| PasskeyIcon { light, dark }),
         created: when("3 March 2026"),
         last_used: Some(LastUse {
             when: when("4 minutes ago"),
