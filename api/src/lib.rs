@@ -18,3 +18,7 @@ pub mod telemetry;
 pub mod user_agent;
 pub mod webauthn;
 pub mod wiring;
+
+/// Requests and commands are many small allocations on a few threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

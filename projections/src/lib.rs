@@ -11,6 +11,7 @@ pub mod consents;
 pub mod enrollments;
 pub mod grants;
 pub mod groups;
+pub mod memory;
 pub mod page;
 pub mod passkeys;
 pub mod rebuild;
@@ -43,7 +44,7 @@ pub fn transactional() -> Vec<Arc<dyn Projection>> {
 
 /// The views that follow behind the log.
 pub fn catch_up() -> Vec<Arc<dyn Projection>> {
-    vec![Arc::new(audit::Audit)]
+    vec![Arc::new(audit::Audit::default())]
 }
 
 /// The stream's id as the UUID it is for most aggregates.

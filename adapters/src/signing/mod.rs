@@ -18,10 +18,15 @@ use chancery_domain::signing_algorithm::SigningAlgorithm;
 use chancery_domain::signing_key::KeyStatus;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
+use quick_cache::sync::Cache;
 use serde::Serialize;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 pub use keys::{GeneratedKey, KeyError, SigningPair, generate};
+
+/// Tokens whose signatures need not be verified again.
+const REMEMBERED_TOKENS: usize = 4_096;
 
 /// A key as the ring holds it.
 pub struct KeyringKey {
@@ -39,10 +44,56 @@ pub struct Keyring {
     ring: ArcSwap<Ring>,
 }
 
-#[derive(Default)]
 struct Ring {
     keys: Vec<KeyringKey>,
     decoding: HashMap<String, (Algorithm, DecodingKey)>,
+    /// What tokens turned out to be, by their digests: apps ask about the same token again and again. It goes with the
+    /// ring, so that a token of a removed key is verified anew, and refused.
+    verified: Cache<[u8; 32], Arc<Verified>>,
+}
+
+/// A token whose signature is one of ours.
+struct Verified {
+    typ: String,
+    claims: Value,
+}
+
+impl Default for Ring {
+    fn default() -> Self {
+        Self::new(Vec::new(), HashMap::new())
+    }
+}
+
+impl Ring {
+    fn new(keys: Vec<KeyringKey>, decoding: HashMap<String, (Algorithm, DecodingKey)>) -> Self {
+        Self { keys, decoding, verified: Cache::new(REMEMBERED_TOKENS) }
+    }
+
+    /// Signature and shape of a token; what it is good for is not asked here.
+    fn verify(&self, token: &str) -> Result<Arc<Verified>, TokenInvalid> {
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        if let Some(verified) = self.verified.get(&digest) {
+            return Ok(verified);
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenInvalid::Malformed)?;
+        // RFC 8725 §3.11: explicit typing keeps tokens of one kind from being taken for another.
+        let typ = header.typ.filter(|_| header.crit.is_none()).ok_or(TokenInvalid::WrongType)?;
+        let (algorithm, key) =
+            header.kid.as_ref().and_then(|kid| self.decoding.get(kid)).ok_or(TokenInvalid::UnknownKey)?;
+        // RFC 8725 §3.1: the key decides the algorithm, not the token.
+        if header.alg != *algorithm {
+            return Err(TokenInvalid::BadSignature);
+        }
+        let mut validation = Validation::new(*algorithm);
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.required_spec_claims.clear();
+        jsonwebtoken::decode::<Value>(token, key, &validation).map_err(|_| TokenInvalid::BadSignature)?;
+        let claims = strict::claims(token).ok_or(TokenInvalid::Malformed)?;
+        let verified = Arc::new(Verified { typ, claims });
+        self.verified.insert(digest, verified.clone());
+        Ok(verified)
+    }
 }
 
 /// Why nothing was signed.
@@ -95,7 +146,7 @@ impl Keyring {
             let decoded = DecodingKey::from_jwk(&jwk).map_err(|_| KeyError::Malformed)?;
             decoding.insert(key.kid.clone(), (jose(key.algorithm), decoded));
         }
-        self.ring.store(Arc::new(Ring { keys, decoding }));
+        self.ring.store(Arc::new(Ring::new(keys, decoding)));
         Ok(())
     }
 
@@ -146,24 +197,11 @@ impl Keyring {
         if token.len() > 16_384 {
             return Err(TokenInvalid::Malformed);
         }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenInvalid::Malformed)?;
-        // RFC 8725 §3.11: explicit typing keeps tokens of one kind from being taken for another.
-        if header.typ.as_deref() != Some(expected.typ) || header.crit.is_some() {
+        let verified = self.ring.load().verify(token)?;
+        if verified.typ != expected.typ {
             return Err(TokenInvalid::WrongType);
         }
-        let ring = self.ring.load();
-        let (algorithm, key) =
-            header.kid.as_ref().and_then(|kid| ring.decoding.get(kid)).ok_or(TokenInvalid::UnknownKey)?;
-        // RFC 8725 §3.1: the key decides the algorithm, not the token.
-        if header.alg != *algorithm {
-            return Err(TokenInvalid::BadSignature);
-        }
-        let mut validation = Validation::new(*algorithm);
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        validation.required_spec_claims.clear();
-        jsonwebtoken::decode::<Value>(token, key, &validation).map_err(|_| TokenInvalid::BadSignature)?;
-        let claims = strict::claims(token).ok_or(TokenInvalid::Malformed)?;
+        let claims = verified.claims.clone();
         if claims.get("iss").and_then(Value::as_str) != Some(expected.issuer) {
             return Err(TokenInvalid::WrongIssuer);
         }

@@ -29,11 +29,22 @@ use uuid::Uuid;
 pub use self::filter::{AuditFilter, Kind};
 pub use self::query::AuditRow;
 use self::sentence::Sentence;
-use self::whom::{Streams, Whom};
+use self::whom::{Beginnings, Streams, Whom};
 use crate::sessions::Whence;
 
 /// The view `audit`.
-pub struct Audit;
+pub struct Audit {
+    beginnings: Beginnings,
+}
+
+/// Streams whose beginnings are kept in memory.
+const BEGINNINGS: usize = 8_192;
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { beginnings: Beginnings::new(BEGINNINGS) }
+    }
+}
 
 impl Projection for Audit {
     fn name(&self) -> &'static str {
@@ -42,7 +53,7 @@ impl Projection for Audit {
 
     fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
         Box::pin(async move {
-            let mut streams = Streams::before(connection, events).await?;
+            let mut streams = Streams::before(connection, events, &self.beginnings).await?;
             let entries: Vec<Entry> =
                 events.iter().map(|recorded| Entry::of(recorded, &streams.follow(recorded))).collect();
             insert(connection, &entries).await?;
@@ -52,9 +63,7 @@ impl Projection for Audit {
 }
 
 /// A row as it is written.
-#[derive(Serialize)]
 struct Entry {
-    #[serde(flatten)]
     row: AuditRow,
     aggregate_type: &'static str,
     aggregate_id: String,
@@ -154,10 +163,37 @@ fn erase<T>(personal: &mut Personal<T>) -> bool {
 }
 
 async fn insert(connection: &mut PgConnection, entries: &[Entry]) -> Result<(), ProjectionError> {
-    sqlx::query("INSERT INTO audit SELECT * FROM jsonb_populate_recordset(NULL::audit, $1)")
-        .bind(Json(entries))
-        .execute(connection)
-        .await?;
+    let rows = || entries.iter().map(|entry| &entry.row);
+    sqlx::query(
+        "INSERT INTO audit (position, event_id, event_name, recorded_at, aggregate_type, aggregate_id, actor, actor_id,
+                            user_id, client_id, sentence, refused, country, city, latitude, longitude, address,
+                            user_agent, search, if_erased)
+         SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[],
+                              $8::uuid[], $9::uuid[], $10::text[], $11::jsonb[], $12::bool[], $13::text[], $14::text[],
+                              $15::float8[], $16::float8[], $17::text[], $18::text[], $19::text[], $20::jsonb[])",
+    )
+    .bind(rows().map(|row| row.position).collect::<Vec<_>>())
+    .bind(rows().map(|row| row.event_id).collect::<Vec<_>>())
+    .bind(rows().map(|row| row.event_name.as_str()).collect::<Vec<_>>())
+    .bind(rows().map(|row| row.recorded_at).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.aggregate_type).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.aggregate_id.as_str()).collect::<Vec<_>>())
+    .bind(rows().map(|row| row.actor.as_str()).collect::<Vec<_>>())
+    .bind(rows().map(|row| row.actor_id).collect::<Vec<_>>())
+    .bind(rows().map(|row| row.user_id).collect::<Vec<_>>())
+    .bind(rows().map(|row| row.client_id.as_deref()).collect::<Vec<_>>())
+    .bind(rows().map(|row| &row.sentence).collect::<Vec<_>>())
+    .bind(rows().map(|row| row.refused).collect::<Vec<_>>())
+    .bind(rows().map(|row| row.country.as_deref()).collect::<Vec<_>>())
+    .bind(rows().map(|row| row.city.as_deref()).collect::<Vec<_>>())
+    .bind(rows().map(|row| row.latitude).collect::<Vec<_>>())
+    .bind(rows().map(|row| row.longitude).collect::<Vec<_>>())
+    .bind(rows().map(|row| row.address.as_deref()).collect::<Vec<_>>())
+    .bind(rows().map(|row| row.user_agent.as_deref()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.search.as_str()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.if_erased.as_ref().map(Json)).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

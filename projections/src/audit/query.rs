@@ -1,7 +1,6 @@
 //! Reading the history: filters, pages, figures and the map.
 
 use chancery_domain::ids::ClientId;
-use serde::Serialize;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor, Postgres, QueryBuilder};
 use time::{Duration, OffsetDateTime};
@@ -12,12 +11,11 @@ use super::sentence::Sentence;
 use crate::page::{Page, Paging};
 
 /// An event of the history, as the view has it; `told::resolve` finds the names.
-#[derive(Clone, Debug, PartialEq, FromRow, Serialize)]
+#[derive(Clone, Debug, PartialEq, FromRow)]
 pub struct AuditRow {
     pub position: i64,
     pub event_id: Uuid,
     pub event_name: String,
-    #[serde(with = "time::serde::rfc3339")]
     pub recorded_at: OffsetDateTime,
     pub actor: String,
     pub actor_id: Option<Uuid>,

@@ -3,7 +3,7 @@
 //! Many events name neither: that a session ended, that a code was redeemed. They stand in a stream whose beginning
 //! does, and the view's own rows remember it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chancery_domain::api_key::ApiKeyEvent;
 use chancery_domain::consent::ConsentEvent;
@@ -13,6 +13,7 @@ use chancery_domain::ids::{ClientId, UserId};
 use chancery_domain::session::SessionEvent;
 use chancery_domain::sign_in_attempt::SignInAttemptEvent;
 use chancery_domain::{Event, Recorded};
+use quick_cache::sync::Cache;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -69,23 +70,43 @@ impl Whom {
 }
 
 /// A stream, by its aggregate's type and id.
-type Stream = (String, String);
+pub(super) type Stream = (String, String);
+
+/// Whom streams of late are about. It cannot go out of date: the beginning of a stream never changes.
+pub(super) type Beginnings = Cache<Stream, Whom>;
 
 /// Whom the streams of a batch are about.
-#[derive(Debug, Default)]
-pub(super) struct Streams(HashMap<Stream, Whom>);
+pub(super) struct Streams<'a> {
+    batch: HashMap<Stream, Whom>,
+    beginnings: &'a Beginnings,
+}
 
-impl Streams {
+impl<'a> Streams<'a> {
+    pub fn new(beginnings: &'a Beginnings) -> Self {
+        Self { batch: HashMap::new(), beginnings }
+    }
+
     /// Looks up the streams that began before this batch.
-    pub async fn before(connection: &mut PgConnection, events: &[Recorded]) -> Result<Self, sqlx::Error> {
-        let (types, ids): (Vec<String>, Vec<String>) =
-            events.iter().filter(|recorded| Whom::named_by(recorded).is_none()).map(stream).unzip();
-        if ids.is_empty() {
-            return Ok(Self::default());
+    pub async fn before(
+        connection: &mut PgConnection,
+        events: &[Recorded],
+        beginnings: &'a Beginnings,
+    ) -> Result<Self, sqlx::Error> {
+        let mut streams = Self::new(beginnings);
+        let mut asked = BTreeSet::new();
+        for stream in events.iter().filter(|recorded| Whom::named_by(recorded).is_none()).map(stream) {
+            match beginnings.get(&stream) {
+                Some(whom) => drop(streams.batch.insert(stream, whom)),
+                None => drop(asked.insert(stream)),
+            }
         }
+        if asked.is_empty() {
+            return Ok(streams);
+        }
+        let (types, ids): (Vec<String>, Vec<String>) = asked.into_iter().unzip();
         let rows: Vec<(String, String, Option<Uuid>, Option<String>)> = sqlx::query_as(
             "SELECT n.type, n.id, first.user_id, first.client_id
-             FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS u(type, id)) AS n
+             FROM unnest($1::text[], $2::text[]) AS n(type, id)
              CROSS JOIN LATERAL (
                  SELECT user_id, client_id FROM audit
                  WHERE aggregate_id = n.id AND aggregate_type = n.type
@@ -97,20 +118,23 @@ impl Streams {
         .bind(ids)
         .fetch_all(connection)
         .await?;
-        let known = rows.into_iter().map(|(aggregate, id, user, client)| {
+        for (aggregate, id, user, client) in rows {
             let client = client.and_then(|client| client.parse().ok());
-            ((aggregate, id), Whom { user: user.map(UserId), client })
-        });
-        Ok(Self(known.collect()))
+            let (stream, whom) = ((aggregate, id), Whom { user: user.map(UserId), client });
+            beginnings.insert(stream.clone(), whom.clone());
+            streams.batch.insert(stream, whom);
+        }
+        Ok(streams)
     }
 
     /// Whom the next event of the batch is about.
     pub fn follow(&mut self, recorded: &Recorded) -> Whom {
         let Some(whom) = Whom::named_by(recorded) else {
-            return self.0.get(&stream(recorded)).cloned().unwrap_or_default();
+            return self.batch.get(&stream(recorded)).cloned().unwrap_or_default();
         };
-        if whom != Whom::default() {
-            self.0.entry(stream(recorded)).or_insert_with(|| whom.clone());
+        if whom != Whom::default() && !self.batch.contains_key(&stream(recorded)) {
+            self.beginnings.insert(stream(recorded), whom.clone());
+            self.batch.insert(stream(recorded), whom.clone());
         }
         whom
     }

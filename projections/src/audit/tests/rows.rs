@@ -58,7 +58,8 @@ fn a_stream_remembers_whom_it_is_about() {
                          "authenticated_at": AT, "idle_seconds": 60, "expires_at": AT}});
     let started = recorded(Actor::User(UserId(ADA)), "session", &started);
     let ended = recorded(Actor::System, "session", &json!({"session.ended": {"why": "signed_out"}}));
-    let mut streams = Streams::default();
+    let beginnings = Beginnings::new(8);
+    let mut streams = Streams::new(&beginnings);
 
     let (first, then) = (streams.follow(&started), streams.follow(&ended));
 
