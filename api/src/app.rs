@@ -12,6 +12,7 @@ use chancery_domain::context::Context;
 use chancery_domain::ports::clock::Clock;
 use chancery_domain::ports::entropy::Entropy;
 use chancery_domain::ports::geo_locator::GeoLocator;
+use chancery_projections::memory::ViewMemory;
 use chancery_projections::runner;
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
@@ -32,6 +33,8 @@ pub struct Parts {
     pub store: EventStore,
     /// For reading views.
     pub pool: PgPool,
+    /// What decisions read of them.
+    pub memory: ViewMemory,
     pub short_lived: ShortLived,
     pub keyring: Arc<Keyring>,
     pub passkeys: Arc<dyn Passkeys>,

@@ -17,6 +17,7 @@ use chancery_adapters::vault::Vault;
 use chancery_domain::ports::clock::Clock;
 use chancery_domain::ports::entropy::Entropy;
 use chancery_domain::secret::Secret;
+use chancery_projections::memory::ViewMemory;
 use chancery_projections::runner::Runner;
 use sqlx::postgres::PgConnectOptions;
 
@@ -149,7 +150,8 @@ pub async fn application(
     let passkeys = WebauthnPasskeys::new(&config.app_url, &config.app_name)
         .context("passkeys cannot be used with this APP_URL")?;
 
-    let remote = listen(options);
+    let remote = listen(options, store.horizon().clone());
+    let memory = ViewMemory::new(pool.clone(), store.horizon().clone());
     let mut audit = None;
     for projection in chancery_projections::catch_up() {
         let runner = Runner::new(pool.clone(), store.feed(), projection);
@@ -169,6 +171,7 @@ pub async fn application(
         geo,
         store,
         pool,
+        memory,
         config,
     });
     signing_keys::rotate(&app.store, &app.pool, &app.system(), app.now()).await?;

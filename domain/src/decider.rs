@@ -11,6 +11,8 @@ use crate::event::{Event, StoredEvent};
 pub trait Decider: Default + Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The aggregate's stored name, the first half of its events' names.
     const TYPE: &'static str;
+    /// Whether a node keeps the state in memory between commands: for streams that get many in a row.
+    const REMEMBERED: bool = false;
     type Command: Clone + Send + 'static;
     type Event: StoredEvent + Into<Event> + 'static;
     /// Why a command was refused, in the domain's words.

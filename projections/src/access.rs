@@ -1,102 +1,120 @@
-//! The facts for the one policy function, read in one statement at the moment of the decision.
+//! The facts for the one policy function, and its answer.
 
-use chancery_domain::client::ClientSettings;
+use std::sync::Arc;
+
 use chancery_domain::ids::{ClientId, GrantId, SessionId, UserId};
 use chancery_domain::oauth::scope::Scopes;
-use chancery_domain::policy::access::{AccessFacts, ConsentFacts, PersonFacts};
-use sqlx::types::Json;
-use sqlx::{FromRow, PgExecutor};
+use chancery_domain::policy::access::{AccessDenied, AccessFacts, Causes, ConsentFacts, PersonFacts, decide_access};
 use time::OffsetDateTime;
 
-#[derive(FromRow)]
-struct Row {
-    settings: Json<ClientSettings>,
-    client_disabled: bool,
-    person_enabled: bool,
-    session_live: bool,
-    in_allowed_group: bool,
-    consented: Option<Vec<String>>,
-    grant_revoked: bool,
-    token_revoked: bool,
+use crate::clients::RememberedClient;
+use crate::memory::ViewMemory;
+use crate::sessions::SessionRow;
+use crate::users::Person;
+
+/// Whose access is in question.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    pub client: &'a ClientId,
+    /// The person and the session in which they authorized; None for a client that acts for itself.
+    pub person: Option<(UserId, SessionId)>,
+    /// The grant and, for an access token, its `jti`. A grant that the views do not have counts as revoked.
+    pub grant: Option<(GrantId, Option<&'a str>)>,
 }
 
-/// What is true now about a person's use of an app, with the app's settings; None for an app that does not exist.
-///
-/// `grant` is the grant in question and, for an access token, its `jti`. A grant that the views do not have counts as
-/// revoked.
+/// What the policy says, with what it was asked, and the app.
+pub struct Answer {
+    pub client: Arc<RememberedClient>,
+    pub facts: AccessFacts,
+    pub decision: Result<Causes, AccessDenied>,
+}
+
+/// Asks the policy with what is known now; None for an app that does not exist. Memory is enough to allow; to deny, the
+/// database is asked.
 ///
 /// # Errors
 /// Those of the database: then nothing is known, and nothing may be allowed.
-pub async fn of_person(
-    executor: impl PgExecutor<'_>,
-    client: &ClientId,
-    user: UserId,
-    session: SessionId,
-    grant: Option<(GrantId, Option<&str>)>,
+pub async fn decide(
+    memory: &ViewMemory,
+    asked: Asked<'_>,
+    scopes: &Scopes,
     now: OffsetDateTime,
-) -> Result<Option<(ClientSettings, AccessFacts)>, sqlx::Error> {
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT c.settings, c.disabled AS client_disabled,
-                EXISTS (SELECT 1 FROM users u WHERE u.user_id = $2 AND NOT u.disabled) AS person_enabled,
-                EXISTS (SELECT 1 FROM sessions s WHERE s.session_id = $3 AND s.user_id = $2 AND s.ended IS NULL
-                        AND s.expires_at > $6 AND s.used_at + make_interval(secs => s.idle_seconds) > $6) AS session_live,
-                EXISTS (SELECT 1 FROM client_groups g JOIN memberships m USING (group_id)
-                        WHERE g.client_id = c.client_id AND m.user_id = $2) AS in_allowed_group,
-                (SELECT scopes FROM consents k WHERE k.user_id = $2 AND k.client_id = c.client_id) AS consented,
-                $4::uuid IS NOT NULL AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.grant_id = $4 AND g.revoked IS NULL)
-                    AS grant_revoked,
-                EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.jti = $5) AS token_revoked
-         FROM clients c WHERE c.client_id = $1",
-    )
-    .bind(client.as_str())
-    .bind(user.0)
-    .bind(session.0)
-    .bind(grant.map(|(id, _)| id.0))
-    .bind(grant.and_then(|(_, jti)| jti))
-    .bind(now)
-    .fetch_optional(executor)
-    .await?;
-    Ok(row.map(|row| {
-        let consent = match row.consented {
-            _ if row.settings.skip_consent => ConsentFacts::Skipped,
-            Some(scopes) => ConsentFacts::Given(Scopes::known(scopes.iter().map(String::as_str))),
-            None => ConsentFacts::Absent,
-        };
-        let person = PersonFacts {
-            enabled: row.person_enabled,
-            session_live: row.session_live,
-            client_is_restricted: row.settings.is_group_restricted,
-            in_allowed_group: row.in_allowed_group,
-            consent,
-        };
-        let facts = AccessFacts {
-            client_enabled: !row.client_disabled,
-            person: Some(person),
-            grant_revoked: row.grant_revoked || row.token_revoked,
-        };
-        (row.settings.0, facts)
-    }))
+) -> Result<Option<Answer>, sqlx::Error> {
+    if let Some(answer) = from_memory(memory, asked, scopes, now).await?
+        && answer.decision.is_ok()
+    {
+        return Ok(Some(answer));
+    }
+    forget(memory, asked);
+    from_memory(memory, asked, scopes, now).await
 }
 
-/// The facts about a client's own grant.
-///
-/// # Errors
-/// Those of the database.
-pub async fn of_client(
-    executor: impl PgExecutor<'_>,
-    client: &ClientId,
-    grant: Option<(GrantId, &str)>,
-) -> Result<Option<AccessFacts>, sqlx::Error> {
-    let row: Option<(bool, bool)> = sqlx::query_as(
-        "SELECT c.disabled,
-                $2::uuid IS NOT NULL AND (NOT EXISTS (SELECT 1 FROM grants g WHERE g.grant_id = $2 AND g.revoked IS NULL)
-                    OR EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.jti = $3))
-         FROM clients c WHERE c.client_id = $1",
-    )
-    .bind(client.as_str())
-    .bind(grant.map(|(id, _)| id.0))
-    .bind(grant.map(|(_, jti)| jti))
-    .fetch_optional(executor)
-    .await?;
-    Ok(row.map(|(disabled, grant_revoked)| AccessFacts { client_enabled: !disabled, person: None, grant_revoked }))
+async fn from_memory(
+    memory: &ViewMemory,
+    asked: Asked<'_>,
+    scopes: &Scopes,
+    now: OffsetDateTime,
+) -> Result<Option<Answer>, sqlx::Error> {
+    let Some(client) = memory.client(asked.client).await? else { return Ok(None) };
+    let (person, session) = match asked.person {
+        Some((user, session)) => (memory.person(user).await?, memory.session(session).await?),
+        None => (None, None),
+    };
+    let facts = AccessFacts {
+        client_enabled: !client.row.disabled,
+        grant_revoked: revoked(memory, asked, &client, person.as_deref()).await?,
+        person: asked
+            .person
+            .map(|(user, _)| person_facts(&client, person.as_deref(), session.filter(|row| row.user() == user), now)),
+    };
+    let decision = decide_access(&facts, scopes);
+    Ok(Some(Answer { client, facts, decision }))
+}
+
+fn person_facts(
+    client: &RememberedClient,
+    person: Option<&Person>,
+    session: Option<Arc<SessionRow>>,
+    now: OffsetDateTime,
+) -> PersonFacts {
+    let settings = &client.row.settings;
+    let consent = match person.and_then(|person| person.consent(&client.row.client_id)) {
+        _ if settings.skip_consent => ConsentFacts::Skipped,
+        Some(scopes) => ConsentFacts::Given(Scopes::known(scopes.iter().map(String::as_str))),
+        None => ConsentFacts::Absent,
+    };
+    PersonFacts {
+        enabled: person.is_some_and(|person| !person.user.disabled),
+        session_live: session.is_some_and(|session| session.live_at(now)),
+        client_is_restricted: settings.is_group_restricted,
+        in_allowed_group: person.is_some_and(|person| person.is_in_one_of(&client.allowed_groups)),
+        consent,
+    }
+}
+
+/// Whether the grant is over: by itself, or with the person, the consent or the app it rests on.
+async fn revoked(
+    memory: &ViewMemory,
+    asked: Asked<'_>,
+    client: &RememberedClient,
+    person: Option<&Person>,
+) -> Result<bool, sqlx::Error> {
+    let Some((grant, jti)) = asked.grant else { return Ok(false) };
+    let Some(grant) = memory.grant(grant).await? else { return Ok(true) };
+    let session = asked.person.map(|(_, session)| session);
+    let cutoffs = person.iter().flat_map(|person| person.cutoffs(asked.client)).chain(client.cutoff.as_deref());
+    let cut_off = cutoffs.into_iter().any(|cutoff| cutoff.ends(&grant, session));
+    let token_revoked = jti.is_some_and(|jti| grant.revoked_tokens.iter().any(|revoked| revoked == jti));
+    Ok(grant.revoked || token_revoked || cut_off)
+}
+
+fn forget(memory: &ViewMemory, asked: Asked<'_>) {
+    memory.forget_client(asked.client);
+    if let Some((user, session)) = asked.person {
+        memory.forget_person(user);
+        memory.forget_session(session);
+    }
+    if let Some((grant, _)) = asked.grant {
+        memory.forget_grant(grant);
+    }
 }

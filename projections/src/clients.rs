@@ -11,6 +11,7 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::grants::Cutoff;
 use crate::page::{Page, Paging, like};
 
 /// The views `clients`, `client_secrets` and `client_groups`.
@@ -101,12 +102,11 @@ pub struct ClientRow {
     pub created_at: OffsetDateTime,
 }
 
-/// A secret of an app. Its digest is only compared, in constant time.
+/// A secret of an app, without the secret.
 #[derive(Clone, Debug, FromRow)]
 pub struct SecretRow {
     pub secret_id: Uuid,
     pub prefix: String,
-    pub digest: Vec<u8>,
     pub created_at: OffsetDateTime,
     pub expires_at: Option<OffsetDateTime>,
 }
@@ -114,10 +114,6 @@ pub struct SecretRow {
 impl SecretRow {
     pub fn active_at(&self, now: OffsetDateTime) -> bool {
         self.expires_at.is_none_or(|at| now < at)
-    }
-
-    pub fn is(&self, presented: Digest) -> bool {
-        self.digest.as_slice().try_into().is_ok_and(|digest| Digest::from_bytes(digest) == presented)
     }
 }
 
@@ -132,44 +128,57 @@ pub async fn find(executor: impl PgExecutor<'_>, id: &ClientId) -> Result<Option
         .await
 }
 
-/// What authenticating a client needs, in one statement: the client and its secrets.
-pub async fn find_with_secrets(
+/// An app with what authentication and policy ask of it.
+#[derive(Clone, Debug, FromRow)]
+pub struct RememberedClient {
+    #[sqlx(flatten)]
+    pub row: ClientRow,
+    secret_digests: Vec<Vec<u8>>,
+    secret_expirations: Vec<Option<OffsetDateTime>>,
+    /// The groups that may use it while it is restricted.
+    pub allowed_groups: Vec<Uuid>,
+    /// Up to where its grants were ended together.
+    pub cutoff: Option<Json<Cutoff>>,
+}
+
+impl RememberedClient {
+    /// Whether this is one of its secrets, and not expired. Every secret is compared, so that the time does not tell which
+    /// one matched.
+    pub fn has_secret(&self, presented: Digest, now: OffsetDateTime) -> bool {
+        let secrets = self.secret_digests.iter().zip(&self.secret_expirations);
+        let matching = secrets.filter(|(digest, expires_at)| {
+            let genuine = digest.as_slice().try_into().is_ok_and(|digest| Digest::from_bytes(digest) == presented);
+            genuine & expires_at.is_none_or(|at| now < at)
+        });
+        matching.count() > 0
+    }
+}
+
+/// All that decisions ask about an app, in one statement.
+pub async fn find_remembered(
     executor: impl PgExecutor<'_>,
     id: &ClientId,
-) -> Result<Option<(ClientRow, Vec<SecretRow>)>, sqlx::Error> {
-    #[derive(FromRow)]
-    struct Row {
-        #[sqlx(flatten)]
-        client: ClientRow,
-        digests: Vec<Vec<u8>>,
-        expirations: Vec<Option<OffsetDateTime>>,
-    }
-    let row: Option<Row> = sqlx::query_as(&format!(
+) -> Result<Option<RememberedClient>, sqlx::Error> {
+    sqlx::query_as(&format!(
         "SELECT {COLUMNS},
-                ARRAY(SELECT s.digest FROM client_secrets s WHERE s.client_id = c.client_id ORDER BY s.secret_id) AS digests,
+                ARRAY(SELECT s.digest FROM client_secrets s WHERE s.client_id = c.client_id ORDER BY s.secret_id)
+                    AS secret_digests,
                 ARRAY(SELECT s.expires_at FROM client_secrets s WHERE s.client_id = c.client_id ORDER BY s.secret_id)
-                    AS expirations
+                    AS secret_expirations,
+                ARRAY(SELECT g.group_id FROM client_groups g WHERE g.client_id = c.client_id) AS allowed_groups,
+                (SELECT jsonb_build_object('position', k.position, 'except_session', k.except_session) FROM grant_cutoffs k
+                 WHERE k.aggregate_type = 'client' AND k.aggregate_id = c.client_id) AS cutoff
          FROM clients c WHERE client_id = $1"
     ))
     .bind(id.as_str())
     .fetch_optional(executor)
-    .await?;
-    Ok(row.map(|row| {
-        let secrets = row.digests.into_iter().zip(row.expirations).map(|(digest, expires_at)| SecretRow {
-            secret_id: Uuid::nil(),
-            prefix: String::new(),
-            digest,
-            created_at: OffsetDateTime::UNIX_EPOCH,
-            expires_at,
-        });
-        (row.client, secrets.collect())
-    }))
+    .await
 }
 
 /// The secrets of an app, the oldest first.
 pub async fn secrets(executor: impl PgExecutor<'_>, id: &ClientId) -> Result<Vec<SecretRow>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT secret_id, prefix, digest, created_at, expires_at FROM client_secrets WHERE client_id = $1
+        "SELECT secret_id, prefix, created_at, expires_at FROM client_secrets WHERE client_id = $1
          ORDER BY created_at, secret_id",
     )
     .bind(id.as_str())

@@ -4,15 +4,17 @@ use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFutu
 use chancery_domain::client::ClientEvent;
 use chancery_domain::consent::ConsentEvent;
 use chancery_domain::grant::GrantEvent;
+use chancery_domain::ids::{GrantId, SessionId};
 use chancery_domain::user::UserEvent;
 use chancery_domain::{Event, Recorded};
-use sqlx::PgConnection;
-use time::OffsetDateTime;
+use serde::Deserialize;
+use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
-/// The views `grants` and `revoked_tokens`.
+/// The views `grants`, `revoked_tokens` and `grant_cutoffs`.
 ///
-/// One event on a person, a consent or an app ends all grants that rest on it; nothing revives them.
+/// One event on a person, a consent or an app ends all grants that rest on it: it is kept as a cut-off, and a grant counts
+/// if its position is beyond. Nothing revives a grant.
 pub struct Grants;
 
 impl Projection for Grants {
@@ -24,15 +26,17 @@ impl Projection for Grants {
         Box::pin(async move {
             let mut new = New::default();
             for recorded in events {
-                if let Event::Grant(event @ (GrantEvent::Authorized(_) | GrantEvent::ClientTokensIssued { .. })) =
-                    &recorded.event
-                {
-                    new.push(recorded, event)?;
-                    continue;
-                }
-                if changes_grants(&recorded.event) {
-                    std::mem::take(&mut new).insert(connection).await?;
-                    change(connection, recorded).await?;
+                match &recorded.event {
+                    Event::Grant(GrantEvent::Authorized(_) | GrantEvent::ClientTokensIssued { .. }) => {
+                        new.ids.push(crate::uuid(recorded)?);
+                        new.positions.push(recorded.position);
+                    }
+                    Event::Grant(event) => revoke(connection, recorded, event, &mut new).await?,
+                    event => {
+                        if let Some(except) = cuts_off(event) {
+                            cut_off(connection, recorded, except).await?;
+                        }
+                    }
                 }
             }
             new.insert(connection).await
@@ -43,101 +47,119 @@ impl Projection for Grants {
 /// The new grants of a batch, written in one statement.
 #[derive(Default)]
 struct New {
-    id: Vec<Uuid>,
-    client: Vec<String>,
-    user: Vec<Option<Uuid>>,
-    session: Vec<Option<Uuid>>,
-    scopes: Vec<String>,
-    expires: Vec<OffsetDateTime>,
+    ids: Vec<Uuid>,
+    positions: Vec<i64>,
 }
 
 impl New {
-    fn push(&mut self, recorded: &Recorded, event: &GrantEvent) -> Result<(), ProjectionError> {
-        let (client, user, session, scopes, expires) = match event {
-            GrantEvent::Authorized(authorization) => (
-                &authorization.client_id,
-                Some(authorization.user_id.0),
-                Some(authorization.session_id.0),
-                &authorization.scopes,
-                authorization.ends_at,
-            ),
-            GrantEvent::ClientTokensIssued { client_id, scopes, access_token, .. } => {
-                (client_id, None, None, scopes, access_token.expires_at)
-            }
-            _ => return Ok(()),
-        };
-        self.id.push(crate::uuid(recorded)?);
-        self.client.push(client.to_string());
-        self.user.push(user);
-        self.session.push(session);
-        self.scopes.push(scopes.to_string());
-        self.expires.push(expires);
-        Ok(())
-    }
-
-    async fn insert(self, connection: &mut PgConnection) -> Result<(), ProjectionError> {
-        if self.id.is_empty() {
+    async fn insert(&mut self, connection: &mut PgConnection) -> Result<(), ProjectionError> {
+        if self.ids.is_empty() {
             return Ok(());
         }
         sqlx::query(
-            "INSERT INTO grants (grant_id, client_id, user_id, session_id, scopes, expires_at)
-             SELECT id, client, person, session, string_to_array(scopes, ' '), expires
-             FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[])
-                  AS n(id, client, person, session, scopes, expires)",
+            "INSERT INTO grants (grant_id, position, revoked)
+             SELECT id, position, false FROM unnest($1::uuid[], $2::bigint[]) AS n(id, position)",
         )
-        .bind(self.id)
-        .bind(self.client)
-        .bind(self.user)
-        .bind(self.session)
-        .bind(self.scopes)
-        .bind(self.expires)
+        .bind(std::mem::take(&mut self.ids))
+        .bind(std::mem::take(&mut self.positions))
         .execute(connection)
         .await?;
         Ok(())
     }
 }
 
-fn changes_grants(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Grant(GrantEvent::Revoked { .. } | GrantEvent::TokenRevoked { .. } | GrantEvent::PkceFailed)
-            | Event::User(UserEvent::Disabled | UserEvent::Erased | UserEvent::SignedOutEverywhere { .. })
-            | Event::Consent(ConsentEvent::Withdrawn { .. })
-            | Event::Client(ClientEvent::Deleted | ClientEvent::Disabled)
-    )
-}
-
-async fn change(connection: &mut PgConnection, recorded: &Recorded) -> Result<(), ProjectionError> {
-    let by_user = "UPDATE grants SET revoked = $2 WHERE user_id = $1 AND revoked IS NULL";
-    let by_client = "UPDATE grants SET revoked = $2 WHERE client_id = $1 AND revoked IS NULL";
-    let query = match &recorded.event {
-        Event::Grant(GrantEvent::TokenRevoked { jti }) => {
+async fn revoke(
+    connection: &mut PgConnection,
+    recorded: &Recorded,
+    event: &GrantEvent,
+    new: &mut New,
+) -> Result<(), ProjectionError> {
+    let id = crate::uuid(recorded)?;
+    let query = match event {
+        GrantEvent::TokenRevoked { jti } => {
             sqlx::query("INSERT INTO revoked_tokens (jti, grant_id) VALUES ($1, $2) ON CONFLICT DO NOTHING")
                 .bind(jti)
-                .bind(crate::uuid(recorded)?)
+                .bind(id)
         }
-        Event::Grant(_) => sqlx::query("UPDATE grants SET revoked = $2 WHERE grant_id = $1 AND revoked IS NULL")
-            .bind(crate::uuid(recorded)?)
-            .bind("grant"),
-        Event::User(UserEvent::SignedOutEverywhere { except }) => sqlx::query(
-            "UPDATE grants SET revoked = $2 WHERE user_id = $1 AND revoked IS NULL AND session_id IS DISTINCT FROM $3",
-        )
-        .bind(crate::uuid(recorded)?)
-        .bind("signed_out_everywhere")
-        .bind(except.map(|session| session.0)),
-        Event::User(UserEvent::Erased) => {
-            sqlx::query("DELETE FROM grants WHERE user_id = $1").bind(crate::uuid(recorded)?)
+        GrantEvent::Revoked { .. } | GrantEvent::PkceFailed => {
+            // It may be new in this batch.
+            new.insert(connection).await?;
+            sqlx::query("UPDATE grants SET revoked = true WHERE grant_id = $1").bind(id)
         }
-        Event::User(_) => sqlx::query(by_user).bind(crate::uuid(recorded)?).bind("person_disabled"),
-        Event::Consent(ConsentEvent::Withdrawn { user_id, client_id }) => {
-            sqlx::query("UPDATE grants SET revoked = $2 WHERE user_id = $1 AND client_id = $3 AND revoked IS NULL")
-                .bind(user_id.0)
-                .bind("consent_withdrawn")
-                .bind(client_id.as_str())
-        }
-        Event::Client(_) => sqlx::query(by_client).bind(&recorded.aggregate_id).bind("client_gone"),
-        _ => return Ok(()),
+        GrantEvent::Authorized(_)
+        | GrantEvent::ClientTokensIssued { .. }
+        | GrantEvent::TokensIssued { .. }
+        | GrantEvent::Refreshed { .. }
+        | GrantEvent::CodeReplayed
+        | GrantEvent::RefreshReuseDetected { .. } => return Ok(()),
     };
     query.execute(connection).await?;
     Ok(())
+}
+
+/// Whether an event ends all grants that rest on its stream, and which session's go on.
+fn cuts_off(event: &Event) -> Option<Option<SessionId>> {
+    match event {
+        Event::User(UserEvent::SignedOutEverywhere { except }) => Some(*except),
+        Event::User(UserEvent::Disabled | UserEvent::Erased)
+        | Event::Consent(ConsentEvent::Withdrawn { .. })
+        | Event::Client(ClientEvent::Deleted | ClientEvent::Disabled) => Some(None),
+        _ => None,
+    }
+}
+
+async fn cut_off(
+    connection: &mut PgConnection,
+    recorded: &Recorded,
+    except: Option<SessionId>,
+) -> Result<(), ProjectionError> {
+    sqlx::query(
+        "INSERT INTO grant_cutoffs (aggregate_type, aggregate_id, position, except_session) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (aggregate_type, aggregate_id)
+         DO UPDATE SET position = excluded.position, except_session = excluded.except_session",
+    )
+    .bind(recorded.event.aggregate_type())
+    .bind(&recorded.aggregate_id)
+    .bind(recorded.position)
+    .bind(except.map(|session| session.0))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Up to where a person, a consent or an app ended the grants that rest on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Cutoff {
+    pub position: i64,
+    pub except_session: Option<SessionId>,
+}
+
+impl Cutoff {
+    /// Whether it ended a grant. A session that was spared began after every earlier cut-off, or was spared by it too, so
+    /// that only the last one needs to be known.
+    pub fn ends(&self, grant: &GrantRow, session: Option<SessionId>) -> bool {
+        grant.position <= self.position && (self.except_session.is_none() || self.except_session != session)
+    }
+}
+
+/// A grant, as the view has it.
+#[derive(Clone, Debug, FromRow)]
+pub struct GrantRow {
+    /// Of its first event.
+    pub position: i64,
+    pub revoked: bool,
+    /// The `jti` of its access tokens that were revoked one by one.
+    pub revoked_tokens: Vec<String>,
+}
+
+/// # Errors
+/// Those of the database.
+pub async fn find(executor: impl PgExecutor<'_>, id: GrantId) -> Result<Option<GrantRow>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT position, revoked, ARRAY(SELECT jti FROM revoked_tokens r WHERE r.grant_id = $1) AS revoked_tokens
+         FROM grants WHERE grant_id = $1",
+    )
+    .bind(id.0)
+    .fetch_optional(executor)
+    .await
 }

@@ -10,8 +10,6 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::users::User;
-
 /// The view `sessions`.
 ///
 /// One event on a person ends all their sessions here: disabled, erased, signed out everywhere, the passkey removed.
@@ -217,9 +215,10 @@ async fn react(connection: &mut PgConnection, recorded: &Recorded, event: &UserE
         .bind("signed_out_everywhere")
         .bind(except.map(|session| session.0)),
         UserEvent::PasskeyRemoved { passkey_id, .. } | UserEvent::PasskeySuspended { passkey_id, .. } => {
-            sqlx::query("UPDATE sessions SET ended = $2 WHERE passkey_id = $1 AND ended IS NULL")
-                .bind(passkey_id.0)
+            sqlx::query("UPDATE sessions SET ended = $2 WHERE user_id = $1 AND passkey_id = $3 AND ended IS NULL")
+                .bind(user)
                 .bind("passkey_gone")
+                .bind(passkey_id.0)
         }
         // Address, device and place are personal.
         UserEvent::Erased => sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(user),
@@ -273,26 +272,6 @@ impl SessionRow {
 /// Those of the database, here and below.
 pub async fn find(executor: impl PgExecutor<'_>, id: SessionId) -> Result<Option<SessionRow>, sqlx::Error> {
     sqlx::query_as("SELECT * FROM sessions WHERE session_id = $1").bind(id.0).fetch_optional(executor).await
-}
-
-/// A session and whose it is.
-#[derive(Clone, Debug, FromRow)]
-pub struct SessionOfUser {
-    #[sqlx(flatten)]
-    pub session: SessionRow,
-    #[sqlx(flatten)]
-    pub user: User,
-}
-
-pub async fn find_with_user(
-    executor: impl PgExecutor<'_>,
-    id: SessionId,
-) -> Result<Option<SessionOfUser>, sqlx::Error> {
-    // The two tables share the name of the column that joins them, and no other.
-    sqlx::query_as("SELECT * FROM sessions JOIN users USING (user_id) WHERE session_id = $1")
-        .bind(id.0)
-        .fetch_optional(executor)
-        .await
 }
 
 /// A person's live sessions, the most recently used first.

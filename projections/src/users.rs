@@ -2,7 +2,7 @@
 
 use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
 use chancery_domain::custom_claim::CustomClaim;
-use chancery_domain::ids::{GroupId, UserId};
+use chancery_domain::ids::{ClientId, GroupId, UserId};
 use chancery_domain::user::{Profile, RegisteredVia, UserEvent};
 use chancery_domain::{Event, Recorded};
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::grants::Cutoff;
 use crate::page::{Page, Paging};
 
 /// The views `users` and `memberships`.
@@ -212,27 +213,73 @@ pub async fn find(executor: impl PgExecutor<'_>, id: UserId) -> Result<Option<Us
     sqlx::query_as("SELECT * FROM users WHERE user_id = $1").bind(id.0).fetch_optional(executor).await
 }
 
-/// A person with the groups they are in.
+/// A person with what claims and policy ask of them.
 #[derive(Clone, Debug, FromRow)]
-pub struct UserInGroups {
+pub struct Person {
     #[sqlx(flatten)]
     pub user: User,
     /// By name.
     pub groups: Vec<Json<GroupOfUser>>,
+    consents: Vec<Json<ConsentOfUser>>,
+    cutoffs: Vec<Json<CutoffOfUser>>,
 }
 
 /// What a group adds to the claims of a person.
 #[derive(Clone, Debug, Deserialize)]
 pub struct GroupOfUser {
+    pub group_id: Uuid,
     pub name: String,
     pub claims: Vec<CustomClaim>,
 }
 
-pub async fn find_in_groups(executor: impl PgExecutor<'_>, id: UserId) -> Result<Option<UserInGroups>, sqlx::Error> {
+#[derive(Clone, Debug, Deserialize)]
+struct ConsentOfUser {
+    client_id: String,
+    scopes: Vec<String>,
+}
+
+/// Where all of a person's grants were ended, or those of one app.
+#[derive(Clone, Debug, Deserialize)]
+struct CutoffOfUser {
+    /// Of the person, or of their consent to an app.
+    stream: String,
+    #[serde(flatten)]
+    cutoff: Cutoff,
+}
+
+impl Person {
+    /// The scopes that were consented to.
+    pub fn consent(&self, client: &str) -> Option<&[String]> {
+        let consent = self.consents.iter().find(|consent| consent.client_id == client)?;
+        Some(&consent.scopes)
+    }
+
+    pub fn is_in_one_of(&self, groups: &[Uuid]) -> bool {
+        self.groups.iter().any(|group| groups.contains(&group.group_id))
+    }
+
+    /// What may have ended a grant to this app.
+    pub fn cutoffs(&self, client: &ClientId) -> impl Iterator<Item = &Cutoff> {
+        let reaches = move |stream: &str| stream.split_once(':').is_none_or(|(_, of)| of == client.as_str());
+        self.cutoffs.iter().filter(move |entry| reaches(&entry.stream)).map(|entry| &entry.cutoff)
+    }
+}
+
+/// All that decisions ask about a person, in one statement.
+pub async fn find_person(executor: impl PgExecutor<'_>, id: UserId) -> Result<Option<Person>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT users.*, ARRAY(SELECT jsonb_build_object('name', g.name, 'claims', g.claims)
-                               FROM groups g JOIN memberships m USING (group_id)
-                               WHERE m.user_id = users.user_id ORDER BY g.name) AS groups
+        "SELECT users.*,
+                ARRAY(SELECT jsonb_build_object('group_id', g.group_id, 'name', g.name, 'claims', g.claims)
+                      FROM groups g JOIN memberships m USING (group_id) WHERE m.user_id = $1 ORDER BY g.name) AS groups,
+                ARRAY(SELECT jsonb_build_object('client_id', k.client_id, 'scopes', k.scopes)
+                      FROM consents k WHERE k.user_id = $1) AS consents,
+                ARRAY(SELECT jsonb_build_object('stream', c.aggregate_id, 'position', c.position,
+                                                'except_session', c.except_session)
+                      FROM grant_cutoffs c
+                      WHERE (c.aggregate_type = 'user' AND c.aggregate_id = $1::text)
+                         -- The consent streams of a person are named `user:client`.
+                         OR (c.aggregate_type = 'consent' AND c.aggregate_id > $1::text || ':'
+                             AND c.aggregate_id < $1::text || ';')) AS cutoffs
          FROM users WHERE user_id = $1",
     )
     .bind(id.0)

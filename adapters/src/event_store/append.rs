@@ -1,8 +1,8 @@
 //! Group commit: one writer a node takes the units that have queued and commits them in one transaction.
 //!
-//! Within it: `append_events` (positions, conflicts, claims), then the transactional views. There is no artificial
-//! delay: a batch is what queued while the previous one was being flushed. Order and locks are explained in the
-//! migration of `append_events`.
+//! Within it: `begin_append` (the lock, conflicts, claims), the events, then the transactional views. There is no
+//! artificial delay: a batch is what queued while the previous one was being flushed. Order and locks are explained in the
+//! migration of `begin_append`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,6 +15,9 @@ use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
+use super::horizon::{Horizon, Mark};
+use super::leaf::leaf_hash;
+use super::memory::{Memory, State, StreamKey};
 use super::projection::{Projection, ProjectionError};
 use super::row::NewEvent;
 use super::{StoreError, wakeup};
@@ -34,24 +37,41 @@ pub struct Appender {
 
 struct Append {
     events: Vec<NewEvent>,
+    remembered: Vec<(StreamKey, State)>,
     reply: oneshot::Sender<Result<i64, StoreError>>,
 }
 
 impl Appender {
     /// Starts the writer, which ends when the last handle is dropped and the queue is empty.
-    pub fn start(options: PgConnectOptions, projections: Vec<Arc<dyn Projection>>) -> (Self, watch::Receiver<i64>) {
+    pub(super) fn start(
+        options: PgConnectOptions,
+        projections: Vec<Arc<dyn Projection>>,
+        horizon: Arc<Horizon>,
+        memory: Arc<Memory>,
+    ) -> (Self, watch::Receiver<i64>) {
         let (queue, appends) = mpsc::channel(QUEUE);
         let (head, watcher) = watch::channel(0);
-        tokio::spawn(Writer { options, projections, connection: None, head }.run(appends));
+        let writer = Writer { options, projections, connection: None, head, horizon, memory };
+        // A thread of its own: among the tasks that serve requests, the writer would wait for its turn after each of its
+        // round trips, and with it everybody who waits for the batch.
+        std::thread::Builder::new()
+            .name("append".to_owned())
+            .spawn(move || writer.run_alone(appends))
+            .map(drop)
+            .unwrap_or_else(|error| tracing::error!(%error, "the writer of events could not be started"));
         (Self { queue }, watcher)
     }
 
     /// # Errors
     /// See [`super::Unit::commit`].
-    pub(super) async fn append(&self, events: Vec<NewEvent>) -> Result<i64, StoreError> {
+    pub(super) async fn append(
+        &self,
+        events: Vec<NewEvent>,
+        remembered: Vec<(StreamKey, State)>,
+    ) -> Result<i64, StoreError> {
         let (reply, outcome) = oneshot::channel();
         let full = |_| StoreError::Unavailable("too much is waiting to be recorded".to_owned());
-        self.queue.try_send(Append { events, reply }).map_err(full)?;
+        self.queue.try_send(Append { events, remembered, reply }).map_err(full)?;
         outcome.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the writer stopped".to_owned())))
     }
 }
@@ -61,12 +81,16 @@ struct Writer {
     projections: Vec<Arc<dyn Projection>>,
     connection: Option<PgConnection>,
     head: watch::Sender<i64>,
+    horizon: Arc<Horizon>,
+    memory: Arc<Memory>,
 }
 
 /// What became of a batch.
 struct Outcome {
     /// For each unit: the position of its last event, or its refusal.
     units: Vec<Result<i64, StoreError>>,
+    /// The log's head before the batch and after it.
+    base: i64,
     head: i64,
 }
 
@@ -79,6 +103,13 @@ enum BatchError {
 }
 
 impl Writer {
+    fn run_alone(self, appends: mpsc::Receiver<Append>) {
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(self.run(appends)),
+            Err(error) => tracing::error!(%error, "the writer of events could not be started"),
+        }
+    }
+
     async fn run(mut self, mut appends: mpsc::Receiver<Append>) {
         let mut waiting = Vec::new();
         while appends.recv_many(&mut waiting, BATCH).await > 0 {
@@ -90,16 +121,9 @@ impl Writer {
     }
 
     async fn write(&mut self, batch: Vec<Append>) {
-        let units: Vec<&[NewEvent]> = batch.iter().map(|append| append.events.as_slice()).collect();
+        let units: Vec<&Append> = batch.iter().collect();
         let results = match self.commit(&units).await {
-            Ok(outcome) => {
-                self.head.send_if_modified(|head| {
-                    let moved = outcome.head > *head;
-                    *head = outcome.head.max(*head);
-                    moved
-                });
-                outcome.units
-            }
+            Ok(results) => results,
             Err(BatchError::Unknown(error)) => self.settle(&units, &error).await,
             // One unit may have poisoned the batch: the others must not suffer for it.
             Err(BatchError::RolledBack(error)) if batch.len() > 1 && self.connection.is_some() => {
@@ -121,31 +145,29 @@ impl Writer {
         }
     }
 
-    async fn write_alone(&mut self, unit: &[NewEvent]) -> Result<i64, StoreError> {
-        match self.commit(&[unit]).await {
-            Ok(mut outcome) => {
-                self.head.send_replace(outcome.head);
-                outcome.units.pop().unwrap_or(Err(StoreError::Conflict))
-            }
+    async fn write_alone(&mut self, unit: &Append) -> Result<i64, StoreError> {
+        let mut results = match self.commit(&[unit]).await {
+            Ok(results) => results,
             Err(BatchError::RolledBack(error)) => {
                 tracing::error!(error, "events could not be recorded");
-                Err(StoreError::Unavailable(error))
+                return Err(StoreError::Unavailable(error));
             }
-            Err(BatchError::Unknown(error)) => {
-                self.settle(&[unit], &error).await.pop().unwrap_or(Err(StoreError::Conflict))
-            }
-        }
+            Err(BatchError::Unknown(error)) => self.settle(&[unit], &error).await,
+        };
+        results.pop().unwrap_or(Err(StoreError::Conflict))
     }
 
-    async fn commit(&mut self, units: &[&[NewEvent]]) -> Result<Outcome, BatchError> {
+    /// For each unit: the position of its last event, or its refusal.
+    async fn commit(&mut self, units: &[&Append]) -> Result<Vec<Result<i64, StoreError>>, BatchError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => wakeup::connect_writer(&self.options).await.map_err(rolled_back)?,
         };
-        match commit(&mut connection, &self.projections, units).await {
+        let mark = self.horizon.mark();
+        match commit(&mut connection, &self.projections, units, self.horizon.node()).await {
             Ok(outcome) => {
                 self.connection = Some(connection);
-                Ok(outcome)
+                Ok(self.tell(&mark, units, outcome))
             }
             Err(BatchError::RolledBack(error)) => {
                 // A connection that still answers has rolled back and is used again.
@@ -158,9 +180,28 @@ impl Writer {
         }
     }
 
+    /// Lets this node know what is recorded, before any caller does.
+    fn tell(&self, mark: &Mark, units: &[&Append], outcome: Outcome) -> Vec<Result<i64, StoreError>> {
+        let Outcome { base, head, units: results } = outcome;
+        let recorded = || units.iter().zip(&results).filter(|(_, result)| result.is_ok()).map(|(unit, _)| *unit);
+        let news = recorded().flat_map(|unit| &unit.events).map(NewEvent::news);
+        self.horizon.appended(mark, base..head, news, || {
+            for (key, state) in recorded().flat_map(|unit| &unit.remembered) {
+                self.memory.remember(key.clone(), state.clone());
+            }
+        });
+        self.head.send_if_modified(|known| {
+            let moved = head > *known;
+            *known = head.max(*known);
+            moved
+        });
+        results
+    }
+
     /// The connection died in COMMIT: ask the log whether the events are there.
-    async fn settle(&mut self, units: &[&[NewEvent]], error: &str) -> Vec<Result<i64, StoreError>> {
+    async fn settle(&mut self, units: &[&Append], error: &str) -> Vec<Result<i64, StoreError>> {
         tracing::warn!(error, "a commit's outcome is unknown; asking the log");
+        self.horizon.doubt();
         let settled = tokio::time::timeout(SETTLING, positions(&self.options, units)).await;
         settled.unwrap_or_else(|_| {
             let unknown = || Err(StoreError::Unavailable("the commit's outcome is unknown".to_owned()));
@@ -196,11 +237,14 @@ fn place(event: &NewEvent) -> (&'static str, String, i64) {
 async fn commit(
     connection: &mut PgConnection,
     projections: &[Arc<dyn Projection>],
-    units: &[&[NewEvent]],
+    units: &[&Append],
+    node: &str,
 ) -> Result<Outcome, BatchError> {
     let mut transaction = connection.begin().await.map_err(rolled_back)?;
-    let appended = append_events(&mut transaction, units).await.map_err(rolled_back)?;
-    let recorded = appended.recorded(units);
+    let batch = begin_append(&mut transaction, units, node).await.map_err(rolled_back)?;
+    let events: Vec<&NewEvent> = batch.kept(units).collect();
+    insert(&mut transaction, &batch, &events).await.map_err(rolled_back)?;
+    let recorded: Vec<Recorded> = batch.placed(&events).map(|(event, at)| event.recorded(at, batch.at)).collect();
     for projection in projections {
         projection
             .apply(&mut transaction, &recorded)
@@ -208,34 +252,36 @@ async fn commit(
             .map_err(|error: ProjectionError| BatchError::RolledBack(format!("view {}: {error}", projection.name())))?;
     }
     transaction.commit().await.map_err(|error| BatchError::Unknown(error.to_string()))?;
-    Ok(Outcome { head: appended.base + recorded.len() as i64, units: appended.results(units) })
+    Ok(Outcome { base: batch.base, head: batch.base + events.len() as i64, units: batch.results(units) })
 }
 
 fn rolled_back(error: sqlx::Error) -> BatchError {
     BatchError::RolledBack(error.to_string())
 }
 
-/// The answer of `append_events`.
-struct Appended {
+/// The answer of `begin_append`.
+struct Batch {
     /// The head before the batch; positions follow it densely.
     base: i64,
     at: OffsetDateTime,
-    /// For each unit, why it was left out.
+    /// For each unit, why it is left out.
     refusals: Vec<Option<String>>,
 }
 
-impl Appended {
-    fn recorded(&self, units: &[&[NewEvent]]) -> Vec<Recorded> {
-        let kept = units.iter().zip(&self.refusals).filter(|(_, refusal)| refusal.is_none());
-        let events = kept.flat_map(|(unit, _)| unit.iter());
-        events.zip(self.base + 1..).map(|(event, position)| event.recorded(position, self.at)).collect()
+impl Batch {
+    fn kept<'a>(&self, units: &[&'a Append]) -> impl Iterator<Item = &'a NewEvent> {
+        units.iter().zip(&self.refusals).filter(|(_, refusal)| refusal.is_none()).flat_map(|(unit, _)| &unit.events)
     }
 
-    fn results(&self, units: &[&[NewEvent]]) -> Vec<Result<i64, StoreError>> {
+    fn placed<'a>(&self, events: &[&'a NewEvent]) -> impl Iterator<Item = (&'a NewEvent, i64)> {
+        events.iter().copied().zip(self.base + 1..)
+    }
+
+    fn results(&self, units: &[&Append]) -> Vec<Result<i64, StoreError>> {
         let mut position = self.base;
-        let result = |(unit, refusal): (&&[NewEvent], &Option<String>)| match refusal {
+        let result = |(unit, refusal): (&&Append, &Option<String>)| match refusal {
             None => {
-                position += unit.len() as i64;
+                position += unit.events.len() as i64;
                 Ok(position)
             }
             Some(refusal) => Err(refusal_of(refusal)),
@@ -251,60 +297,103 @@ fn refusal_of(refusal: &str) -> StoreError {
     }
 }
 
-async fn append_events(connection: &mut PgConnection, units: &[&[NewEvent]]) -> Result<Appended, sqlx::Error> {
-    let events = || units.iter().enumerate().flat_map(|(unit, events)| events.iter().map(move |event| (unit, event)));
+/// Takes the lock, and learns where the log ends and which units may not follow.
+async fn begin_append(connection: &mut PgConnection, units: &[&Append], node: &str) -> Result<Batch, sqlx::Error> {
+    let events = || units.iter().enumerate().flat_map(|(at, unit)| unit.events.iter().map(move |event| (at, event)));
     let claims = || events().flat_map(|(unit, event)| event.claims.iter().map(move |claim| (unit, event, claim)));
-    let (base, at, refused, refusals): (i64, OffsetDateTime, Vec<i32>, Option<Vec<String>>) = sqlx::query_as(
-        "SELECT base, at, refused_units, refusals
-         FROM append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+    let places: Vec<_> = units.iter().enumerate().flat_map(|(at, unit)| first_places(at, &unit.events)).collect();
+    let (base, at, refused, refusals): (i64, OffsetDateTime, Option<Vec<i32>>, Option<Vec<String>>) = sqlx::query_as(
+        "SELECT base, at, refused_units, refusals FROM begin_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
-    .bind(events().map(|(unit, _)| unit as i32).collect::<Vec<_>>())
-    .bind(events().map(|(_, e)| e.aggregate_type).collect::<Vec<_>>())
-    .bind(events().map(|(_, e)| e.aggregate_id.as_str()).collect::<Vec<_>>())
-    .bind(events().map(|(_, e)| e.sequence).collect::<Vec<_>>())
-    .bind(events().map(|(_, e)| e.event_type).collect::<Vec<_>>())
-    .bind(events().map(|(_, e)| e.event_version.as_str()).collect::<Vec<_>>())
-    .bind(events().map(|(_, e)| e.payload.as_str()).collect::<Vec<_>>())
-    .bind(events().map(|(_, e)| e.metadata.as_str()).collect::<Vec<_>>())
-    .bind(events().map(|(_, e)| e.event_id).collect::<Vec<_>>())
-    .bind(events().map(|(_, e)| e.salt.as_slice()).collect::<Vec<_>>())
+    .bind(places.iter().map(|(unit, _)| *unit as i32).collect::<Vec<_>>())
+    .bind(places.iter().map(|(_, e)| e.aggregate_type).collect::<Vec<_>>())
+    .bind(places.iter().map(|(_, e)| e.aggregate_id.as_str()).collect::<Vec<_>>())
+    .bind(places.iter().map(|(_, e)| e.sequence).collect::<Vec<_>>())
     .bind(claims().map(|(unit, ..)| unit as i32).collect::<Vec<_>>())
     .bind(claims().map(|(_, _, (claim, _))| claim.kind.as_str()).collect::<Vec<_>>())
     .bind(claims().map(|(_, _, (_, digest))| digest.as_slice()).collect::<Vec<_>>())
     .bind(claims().map(|(_, e, _)| e.aggregate_type).collect::<Vec<_>>())
     .bind(claims().map(|(_, e, _)| e.aggregate_id.as_str()).collect::<Vec<_>>())
+    .bind(node)
     .fetch_one(connection)
     .await?;
     let mut refusal_of_unit = vec![None; units.len()];
-    for (unit, refusal) in refused.into_iter().zip(refusals.unwrap_or_default()) {
+    for (unit, refusal) in refused.unwrap_or_default().into_iter().zip(refusals.unwrap_or_default()) {
         if let Some(entry) = usize::try_from(unit).ok().and_then(|unit| refusal_of_unit.get_mut(unit)) {
             *entry = Some(refusal);
         }
     }
-    Ok(Appended { base, at, refusals: refusal_of_unit })
+    Ok(Batch { base, at, refusals: refusal_of_unit })
 }
 
-/// The positions that the log gave to these units, by the id of their last event.
-async fn positions(options: &PgConnectOptions, units: &[&[NewEvent]]) -> Vec<Result<i64, StoreError>> {
-    let ids: Vec<_> = units.iter().filter_map(|unit| unit.last()).map(|event| event.event_id).collect();
+/// The first event of a unit in each of its streams.
+fn first_places(unit: usize, events: &[NewEvent]) -> impl Iterator<Item = (usize, &NewEvent)> {
+    let opens = move |at: &usize| {
+        let stream = |event: &NewEvent| (event.aggregate_type, event.aggregate_id.clone());
+        !events[..*at].iter().any(|earlier| stream(earlier) == stream(&events[*at]))
+    };
+    (0..events.len()).filter(opens).map(move |at| (unit, &events[at]))
+}
+
+async fn insert(connection: &mut PgConnection, batch: &Batch, events: &[&NewEvent]) -> Result<(), sqlx::Error> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let positions: Vec<i64> = batch.placed(events).map(|(_, position)| position).collect();
+    let leaves: Vec<_> = batch.placed(events).map(|(event, at)| leaf_hash(event, at, batch.at)).collect();
+    sqlx::query(
+        "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata,
+                             event_id, salt, position, recorded_at, leaf_hash)
+         SELECT type, id, sequence, event_type, version, payload::json, metadata::json, event_id, salt, position, $12, leaf
+         FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[],
+                     $9::bytea[], $10::bigint[], $11::bytea[])
+              AS n(type, id, sequence, event_type, version, payload, metadata, event_id, salt, position, leaf)",
+    )
+    .bind(events.iter().map(|e| e.aggregate_type).collect::<Vec<_>>())
+    .bind(events.iter().map(|e| e.aggregate_id.as_str()).collect::<Vec<_>>())
+    .bind(events.iter().map(|e| e.sequence).collect::<Vec<_>>())
+    .bind(events.iter().map(|e| e.event_type).collect::<Vec<_>>())
+    .bind(events.iter().map(|e| e.event_version.as_str()).collect::<Vec<_>>())
+    .bind(events.iter().map(|e| e.payload.as_str()).collect::<Vec<_>>())
+    .bind(events.iter().map(|e| e.metadata.as_str()).collect::<Vec<_>>())
+    .bind(events.iter().map(|e| e.event_id).collect::<Vec<_>>())
+    .bind(events.iter().map(|e| e.salt.as_slice()).collect::<Vec<_>>())
+    .bind(positions)
+    .bind(leaves.iter().map(<[u8; 32]>::as_slice).collect::<Vec<_>>())
+    .bind(batch.at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The positions that the log gave to these units, by the place and id of their last event.
+async fn positions(options: &PgConnectOptions, units: &[&Append]) -> Vec<Result<i64, StoreError>> {
+    let last: Vec<&NewEvent> = units.iter().filter_map(|unit| unit.events.last()).collect();
     let found = loop {
-        if let Ok(found) = find(options, &ids).await {
+        if let Ok(found) = find(options, &last).await {
             break found;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     };
-    let position_of = |id: &Uuid| found.iter().find(|(found, _)| found == id).map(|(_, position)| *position);
+    let position_of = |id: Uuid| found.iter().find(|(found, _)| *found == id).map(|(_, position)| *position);
     let lost = || StoreError::Unavailable("the commit failed".to_owned());
-    ids.iter().map(|id| position_of(id).ok_or_else(lost)).collect()
+    last.iter().map(|event| position_of(event.event_id).ok_or_else(lost)).collect()
 }
 
-async fn find(options: &PgConnectOptions, ids: &[Uuid]) -> Result<Vec<(Uuid, i64)>, sqlx::Error> {
+async fn find(options: &PgConnectOptions, events: &[&NewEvent]) -> Result<Vec<(Uuid, i64)>, sqlx::Error> {
     let mut connection = crate::postgres::connect(options).await?;
     let mut transaction = connection.begin().await?;
     // The dead connection's transaction may still be committing: its lock must be free before the log is asked.
     sqlx::query("SELECT pg_advisory_xact_lock(4207849484)").execute(&mut *transaction).await?;
-    sqlx::query_as("SELECT event_id, position FROM events WHERE event_id = ANY($1)")
-        .bind(ids)
-        .fetch_all(&mut *transaction)
-        .await
+    // Whoever else has the place has another id there.
+    sqlx::query_as(
+        "SELECT event_id, position
+         FROM events JOIN unnest($1::text[], $2::text[], $3::bigint[]) AS n(type, id, place)
+              ON aggregate_type = n.type AND aggregate_id = n.id AND sequence = n.place",
+    )
+    .bind(events.iter().map(|e| e.aggregate_type).collect::<Vec<_>>())
+    .bind(events.iter().map(|e| e.aggregate_id.as_str()).collect::<Vec<_>>())
+    .bind(events.iter().map(|e| e.sequence).collect::<Vec<_>>())
+    .fetch_all(&mut *transaction)
+    .await
 }

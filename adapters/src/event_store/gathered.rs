@@ -1,6 +1,5 @@
 //! cqrs-es's event store for one unit: streams are read by postgres-es, new events are gathered until the commit.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +10,7 @@ use cqrs_es::{AggregateContext, AggregateError, EventEnvelope, EventStore};
 use postgres_es::PostgresEventRepository;
 use sqlx::PgPool;
 
+use super::memory::{State, StreamKey};
 use crate::vault::{Binding, Vault};
 
 /// An event that is decided, but not recorded.
@@ -44,6 +44,10 @@ impl<D: Decider> Loaded<D> {
             loaded.root.0.evolve(serde_json::from_value(row.payload)?);
         }
         Ok(loaded)
+    }
+
+    pub(super) fn is_new(&self) -> bool {
+        self.sequence == 0
     }
 
     pub(super) fn id(&self) -> &str {
@@ -84,8 +88,16 @@ pub(super) struct Gathered {
 #[derive(Default)]
 struct Inner {
     events: Vec<Decided>,
-    /// A [`Loaded`] for each stream by type and id.
-    streams: HashMap<(&'static str, String), Box<dyn Any + Send>>,
+    /// A [`Loaded`] for each stream.
+    streams: HashMap<StreamKey, State>,
+}
+
+/// What a unit leaves behind for its commit.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub events: Vec<Decided>,
+    /// The states that this node keeps in memory from here on.
+    pub remembered: Vec<(StreamKey, State)>,
 }
 
 impl Gathered {
@@ -97,17 +109,19 @@ impl Gathered {
         self.inner().events.push(decided);
     }
 
-    pub fn take_events(&self) -> Vec<Decided> {
-        std::mem::take(&mut self.inner().events)
+    pub fn take(&self) -> Outcome {
+        let Inner { events, streams } = std::mem::take(&mut *self.inner());
+        let remembered = streams.into_iter().filter(|(key, _)| key.is_remembered()).collect();
+        Outcome { events, remembered }
     }
 
     pub fn stream<D: Decider>(&self, id: &str) -> Option<Loaded<D>> {
         let inner = self.inner();
-        inner.streams.get(&(D::TYPE, id.to_owned()))?.downcast_ref::<Loaded<D>>().cloned()
+        inner.streams.get(&StreamKey::of::<D>(id))?.downcast_ref::<Loaded<D>>().cloned()
     }
 
     pub fn keep<D: Decider>(&self, loaded: Loaded<D>) {
-        self.inner().streams.insert((D::TYPE, loaded.id.clone()), Box::new(loaded));
+        self.inner().streams.insert(StreamKey::of::<D>(&loaded.id), Arc::new(loaded));
     }
 }
 

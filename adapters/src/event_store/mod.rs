@@ -7,6 +7,9 @@ mod append;
 mod claims;
 mod feed;
 mod gathered;
+mod horizon;
+mod leaf;
+mod memory;
 mod projection;
 mod row;
 mod unit;
@@ -27,11 +30,13 @@ pub use append::Appender;
 pub use claims::Claims;
 pub use feed::{Feed, FeedError, StoredRow};
 pub use gathered::Loaded;
+pub use horizon::{Follower, Horizon, News};
 pub use projection::{Projection, ProjectionError, ProjectionFuture};
 pub use unit::Unit;
 pub use wakeup::listen;
 
 use crate::vault::{Vault, VaultError};
+use memory::{Memory, StreamKey};
 
 /// How often a command that lost a race is decided again before the caller is told.
 const ATTEMPTS: usize = 64;
@@ -43,6 +48,8 @@ pub struct EventStore {
     vault: Vault,
     appender: Appender,
     head: watch::Receiver<i64>,
+    horizon: Arc<Horizon>,
+    memory: Arc<Memory>,
 }
 
 /// What was committed.
@@ -90,8 +97,11 @@ impl EventStore {
     pub fn start(pool: PgPool, options: PgConnectOptions, vault: Vault, projections: Vec<Arc<dyn Projection>>) -> Self {
         let claims: Arc<dyn Projection> = Arc::new(Claims::new(vault.clone()));
         let projections = std::iter::once(claims).chain(projections).collect();
-        let (appender, head) = Appender::start(options, projections);
-        Self { pool, vault, appender, head }
+        let horizon = Arc::new(Horizon::new(pool.clone()));
+        let memory = Arc::new(Memory::new());
+        horizon.follow(memory.clone());
+        let (appender, head) = Appender::start(options, projections, horizon.clone(), memory.clone());
+        Self { pool, vault, appender, head, horizon, memory }
     }
 
     /// A unit of work under these circumstances.
@@ -122,8 +132,8 @@ impl EventStore {
         Err(StoreError::Conflict.into())
     }
 
-    /// Like [`EventStore::execute`], first on the stream as it was read for the facts of the decision. If it has moved on,
-    /// the command is decided again on the stream as it is.
+    /// Like [`EventStore::execute`], first on the stream as it was read, or remembered, for the facts of the decision. If it
+    /// has moved on, and before anybody is refused, the command is decided again on the stream as it is.
     ///
     /// # Errors
     /// The domain's refusal, or the store's.
@@ -134,7 +144,11 @@ impl EventStore {
         context: &Context,
     ) -> Result<Receipt<D::Event>, ExecuteError<D::Refusal>> {
         let mut unit = self.unit(context);
-        let events = unit.execute_on(loaded, command.clone()).await?;
+        let events = match unit.execute_on(loaded, command.clone()).await {
+            Ok(events) => events,
+            Err(ExecuteError::Refused(_)) => return self.execute::<D>(loaded.id(), command, context).await,
+            Err(error) => return Err(error),
+        };
         match unit.commit().await {
             Ok(position) => Ok(Receipt { position: position.max(self.head()), events }),
             Err(StoreError::Conflict) => self.execute::<D>(loaded.id(), command, context).await,
@@ -168,6 +182,34 @@ impl EventStore {
             PersistenceError::DeserializationError(error) => StoreError::Unreadable(error.to_string()),
             error => StoreError::Unavailable(error.to_string()),
         })
+    }
+
+    /// The state of a stream as this node knows it: of another node's appends it may miss the last half second. To be
+    /// decided on with [`EventStore::execute_on`]; whoever would say no for what it holds asks [`EventStore::load`] first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn recall<D: Decider>(&self, id: impl Display) -> Result<Loaded<D>, StoreError> {
+        let key = StreamKey::of::<D>(&id.to_string());
+        self.horizon.confirm().await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let place = match self.memory.look(&key).await {
+            Ok(state) => match state.downcast_ref::<Loaded<D>>() {
+                Some(loaded) => return Ok(loaded.clone()),
+                None => return self.load(id).await,
+            },
+            Err(place) => place,
+        };
+        let loaded = self.load::<D>(id).await?;
+        if !loaded.is_new() {
+            // Refused where there was news meanwhile.
+            drop(place.insert(Arc::new(loaded.clone())));
+        }
+        Ok(loaded)
+    }
+
+    /// How far this node knows the log; what is kept in memory follows it.
+    pub fn horizon(&self) -> &Arc<Horizon> {
+        &self.horizon
     }
 
     /// The last position that this node committed or heard of.

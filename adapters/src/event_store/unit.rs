@@ -9,7 +9,7 @@ use cqrs_es::{AggregateError, CqrsFramework};
 use sqlx::PgPool;
 
 use super::append::Appender;
-use super::gathered::{Gathered, Loaded, UnitStore};
+use super::gathered::{Gathered, Loaded, Outcome, UnitStore};
 use super::row::NewEvent;
 use super::{ExecuteError, StoreError};
 use crate::vault::Vault;
@@ -77,7 +77,7 @@ impl Unit {
     /// [`StoreError::Conflict`] if one of the streams moved on, [`StoreError::Claimed`] if another holds a claim: then
     /// nothing was recorded.
     pub async fn commit(self) -> Result<i64, StoreError> {
-        let decided = self.gathered.take_events();
+        let Outcome { events: decided, remembered } = self.gathered.take();
         if decided.is_empty() {
             return Ok(0);
         }
@@ -85,7 +85,7 @@ impl Unit {
         for event in decided {
             events.push(NewEvent::seal(event, &self.context, &self.vault).await?);
         }
-        self.appender.append(events).await
+        self.appender.append(events, remembered).await
     }
 }
 

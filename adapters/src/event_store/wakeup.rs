@@ -3,25 +3,30 @@
 //! A notification is only a hint. Whoever waits also looks by itself once a second, which covers a lost connection and
 //! a pooler that does not pass notifications on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{Executor, PgConnection};
 use tokio::sync::watch;
 
-/// The channel that `append_events` notifies once a batch.
+use super::horizon::Horizon;
+
+/// The channel that `begin_append` notifies once a batch, with the name of the node.
 const CHANNEL: &str = "chancery_events";
 const RECONNECT: Duration = Duration::from_secs(1);
 
-/// Counts the wake-ups of all nodes, for ever. A lost connection is made again.
-pub fn listen(options: PgConnectOptions) -> watch::Receiver<u64> {
+/// Counts the wake-ups of all nodes, for ever, and lets the horizon doubt at those of others. A lost connection is made
+/// again.
+pub fn listen(options: PgConnectOptions, horizon: Arc<Horizon>) -> watch::Receiver<u64> {
     let (sender, receiver) = watch::channel(0);
     tokio::spawn(async move {
         while !sender.is_closed() {
-            if let Err(error) = forward(&options, &sender).await {
+            if let Err(error) = forward(&options, &sender, &horizon).await {
                 tracing::debug!(%error, "listening for events was interrupted");
             }
             // What was missed while nobody listened is found by looking.
+            horizon.doubt();
             sender.send_modify(|count| *count += 1);
             tokio::time::sleep(RECONNECT).await;
         }
@@ -29,12 +34,19 @@ pub fn listen(options: PgConnectOptions) -> watch::Receiver<u64> {
     receiver
 }
 
-async fn forward(options: &PgConnectOptions, sender: &watch::Sender<u64>) -> Result<(), sqlx::Error> {
+async fn forward(
+    options: &PgConnectOptions,
+    sender: &watch::Sender<u64>,
+    horizon: &Horizon,
+) -> Result<(), sqlx::Error> {
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;
     loop {
-        listener.recv().await?;
+        let notification = listener.recv().await?;
+        if notification.payload() != horizon.node() {
+            horizon.doubt();
+        }
         sender.send_modify(|count| *count += 1);
     }
 }

@@ -7,8 +7,7 @@ use chancery_domain::oauth::error::OAuthError;
 use chancery_domain::oauth::params::Params;
 use chancery_domain::oauth::scope::OFFLINE_ACCESS;
 use chancery_domain::oauth::token_value::{parse_code, refresh_token};
-use chancery_domain::policy::access::decide_access;
-use chancery_projections::access;
+use chancery_projections::access::{self, Asked};
 
 use super::{Tokens, new_access_token, tokens_for_person};
 use crate::app::App;
@@ -26,7 +25,7 @@ pub async fn redeem(
 ) -> Result<Tokens, ProtocolError> {
     let code = params.value("code").ok_or(OAuthError::invalid_request("code is missing"))?;
     let (grant_id, digest) = parse_code(code).ok_or(INVALID)?;
-    let grant = app.store.load::<Grant>(grant_id).await?;
+    let grant = app.store.recall::<Grant>(grant_id).await?;
     let authorization = grant.state().authorization().filter(|grant| grant.code == digest).cloned().ok_or(INVALID)?;
     if authorization.client_id != client.id {
         return Err(INVALID.into());
@@ -34,15 +33,16 @@ pub async fn redeem(
     let now = app.now();
     // A used code is not stopped by the policy: that it came again must be recorded.
     let (user, session) = (authorization.user_id, authorization.session_id);
-    let facts = access::of_person(&app.pool, &client.id, user, session, None, now).await?;
-    let (settings, facts) = facts.ok_or(OAuthError::invalid_client())?;
-    let causes = decide_access(&facts, &authorization.scopes).map_err(|denied| denied.at_token_endpoint())?;
+    let asked = Asked { client: &client.id, person: Some((user, session)), grant: None };
+    let answer = access::decide(&app.memory, asked, &authorization.scopes, now).await?;
+    let decision = answer.ok_or(OAuthError::invalid_client())?.decision;
+    let causes = decision.map_err(|denied| denied.at_token_endpoint())?;
 
     let first = authorization.scopes.contains(OFFLINE_ACCESS).then(|| {
         let secret = app.store.vault().refresh_token_secret(grant_id.0.as_bytes(), 1);
         refresh_token(grant_id, 1, &secret)
     });
-    let issued = new_access_token(app, grant_id, settings.access_token_seconds, now);
+    let issued = new_access_token(app, grant_id, client.settings().access_token_seconds, now);
     let command = RedeemCode {
         client_id: client.id.clone(),
         code: digest,

@@ -22,7 +22,7 @@ pub async fn issue(
     params: &Params,
 ) -> Result<Tokens, ProtocolError> {
     // RFC 6749 §4.4: "MUST only be used by confidential clients".
-    if client.settings.is_public {
+    if client.settings().is_public {
         let error = OAuthError::new(ErrorCode::UnauthorizedClient, "a public client cannot act for itself");
         return Err(error.into());
     }
@@ -36,7 +36,7 @@ pub async fn issue(
     let facts = AccessFacts { client_enabled: true, person: None, grant_revoked: false };
     let causes = decide_access(&facts, &scopes).map_err(|denied| denied.at_token_endpoint())?;
     let grant_id = GrantId(app.entropy.uuid_v4());
-    let issued = new_access_token(app, grant_id, client.settings.access_token_seconds, now);
+    let issued = new_access_token(app, grant_id, client.settings().access_token_seconds, now);
     let command = GrantCommand::IssueToClient {
         client_id: client.id.clone(),
         scopes: scopes.clone(),
@@ -62,7 +62,7 @@ pub async fn issue(
     Ok(Tokens {
         access_token: sign_access_token(app, &claims)?,
         token_type: "Bearer",
-        expires_in: client.settings.access_token_seconds,
+        expires_in: client.settings().access_token_seconds,
         refresh_token: None,
         id_token: None,
         scope: String::new(),

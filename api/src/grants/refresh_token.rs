@@ -7,8 +7,7 @@ use chancery_domain::oauth::error::OAuthError;
 use chancery_domain::oauth::params::Params;
 use chancery_domain::oauth::scope::Scopes;
 use chancery_domain::oauth::token_value::{parse_refresh_token, refresh_token};
-use chancery_domain::policy::access::decide_access;
-use chancery_projections::access;
+use chancery_projections::access::{self, Asked};
 
 use super::{Tokens, new_access_token, tokens_for_person};
 use crate::app::App;
@@ -27,16 +26,17 @@ pub async fn refresh(
     let text = params.value("refresh_token").ok_or(OAuthError::invalid_request("refresh_token is missing"))?;
     let presented = parse_refresh_token(text).ok_or(INVALID)?;
     let grant_id = presented.grant;
-    let grant = app.store.load::<Grant>(grant_id).await?;
+    let grant = app.store.recall::<Grant>(grant_id).await?;
     let authorization = grant.state().authorization().cloned().ok_or(INVALID)?;
     if authorization.client_id != client.id {
         return Err(INVALID.into());
     }
     let now = app.now();
     let (user, session) = (authorization.user_id, authorization.session_id);
-    let facts = access::of_person(&app.pool, &client.id, user, session, Some((grant_id, None)), now).await?;
-    let (settings, facts) = facts.ok_or(OAuthError::invalid_client())?;
-    let causes = decide_access(&facts, &authorization.scopes).map_err(|denied| denied.at_token_endpoint())?;
+    let asked = Asked { client: &client.id, person: Some((user, session)), grant: Some((grant_id, None)) };
+    let answer = access::decide(&app.memory, asked, &authorization.scopes, now).await?;
+    let decision = answer.ok_or(OAuthError::invalid_client())?.decision;
+    let causes = decision.map_err(|denied| denied.at_token_endpoint())?;
 
     let secret = |generation| app.store.vault().refresh_token_secret(grant_id.0.as_bytes(), generation);
     let of_generation = |generation| refresh_token(grant_id, generation, &secret(generation));
@@ -44,7 +44,7 @@ pub async fn refresh(
     let successor = of_generation(presented.generation.wrapping_add(1));
     let narrowed = params.value("scope").map(Scopes::parse).transpose()?.filter(|scopes| !scopes.is_empty());
     let scopes = narrowed.clone().unwrap_or_else(|| authorization.scopes.clone());
-    let issued = new_access_token(app, grant_id, settings.access_token_seconds, now);
+    let issued = new_access_token(app, grant_id, client.settings().access_token_seconds, now);
     let command = Refresh {
         client_id: client.id.clone(),
         presented,

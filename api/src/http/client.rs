@@ -1,5 +1,7 @@
 //! The client behind a protocol request, authenticated (RFC 6749 §2.3).
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, header};
 use chancery_domain::client::ClientSettings;
 use chancery_domain::digest::Digest;
@@ -7,7 +9,7 @@ use chancery_domain::ids::ClientId;
 use chancery_domain::oauth::client_authentication::presented_client;
 use chancery_domain::oauth::error::OAuthError;
 use chancery_domain::oauth::params::Params;
-use chancery_projections::clients;
+use chancery_projections::clients::RememberedClient;
 
 use crate::app::App;
 use crate::oidc::error::ProtocolError;
@@ -16,7 +18,13 @@ use crate::oidc::error::ProtocolError;
 #[derive(Clone, Debug)]
 pub struct AuthenticatedClient {
     pub id: ClientId,
-    pub settings: ClientSettings,
+    client: Arc<RememberedClient>,
+}
+
+impl AuthenticatedClient {
+    pub fn settings(&self) -> &ClientSettings {
+        &self.client.row.settings
+    }
 }
 
 /// # Errors
@@ -32,19 +40,20 @@ pub async fn authenticate(
     let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
     let presented = presented_client(authorization, params)?;
     let digest = presented.secret.as_ref().map(|secret| Digest::of(secret.expose()));
-    let found = clients::find_with_secrets(&app.pool, &presented.client_id).await?;
-    let Some((row, secrets)) = found else { return Err(OAuthError::invalid_client().into()) };
-    let now = app.now();
-    let proven = match digest {
-        None => row.settings.is_public,
-        // Every secret is compared, so that the time does not tell which one matched.
-        Some(digest) => {
-            let matching = secrets.iter().filter(|secret| secret.is(digest) & secret.active_at(now)).count();
-            matching > 0 && !row.settings.is_public
-        }
+    let proven = |client: &RememberedClient| {
+        let is_public = client.row.settings.is_public;
+        let proven = match digest {
+            None => is_public,
+            Some(digest) => client.has_secret(digest, app.now()) && !is_public,
+        };
+        proven && !client.row.disabled
     };
-    if !proven || row.disabled {
-        return Err(OAuthError::invalid_client().into());
+    let mut found = app.memory.client(&presented.client_id).await?.filter(|client| proven(client));
+    if found.is_none() {
+        // Nobody is refused for what memory holds.
+        app.memory.forget_client(&presented.client_id);
+        found = app.memory.client(&presented.client_id).await?.filter(|client| proven(client));
     }
-    Ok(AuthenticatedClient { id: presented.client_id, settings: row.settings.0 })
+    let client = found.ok_or(OAuthError::invalid_client())?;
+    Ok(AuthenticatedClient { id: presented.client_id, client })
 }

@@ -10,7 +10,7 @@ use chancery_domain::digest::Digest;
 use chancery_domain::ids::SessionId;
 use chancery_domain::secret::Secret;
 use chancery_domain::session::{Session, SessionCommand};
-use chancery_projections::sessions::{self, SessionOfUser, SessionRow};
+use chancery_projections::sessions::SessionRow;
 use chancery_projections::users::User;
 use time::Duration;
 use uuid::Uuid;
@@ -58,11 +58,22 @@ fn parse(value: &str) -> Option<(SessionId, Digest)> {
 /// Those of the database: then nobody knows, and nobody is let in.
 pub async fn signed_in(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, sqlx::Error> {
     let Some((id, secret)) = cookie::read(headers, cookie::SESSION).and_then(parse) else { return Ok(None) };
-    let Some(found) = sessions::find_with_user(&app.pool, id).await? else { return Ok(None) };
-    let SessionOfUser { session, user } = found;
+    if let Some(found) = remembered(app, id, secret).await? {
+        return Ok(Some(found));
+    }
+    // Nobody is turned away for what memory holds: another node may have stepped the session up just now.
+    app.memory.forget_session(id);
+    remembered(app, id, secret).await
+}
+
+async fn remembered(app: &App, id: SessionId, secret: Digest) -> Result<Option<SignedIn>, sqlx::Error> {
+    let Some(session) = app.memory.session(id).await? else { return Ok(None) };
     let genuine = session.secret.as_slice().try_into().is_ok_and(|kept| Digest::from_bytes(kept) == secret);
-    let counts = genuine && session.live_at(app.now()) && !user.disabled;
-    Ok(counts.then_some(SignedIn { session, user }))
+    if !genuine || !session.live_at(app.now()) {
+        return Ok(None);
+    }
+    let person = app.memory.person(session.user()).await?.filter(|person| !person.user.disabled);
+    Ok(person.map(|person| SignedIn { session: session.as_ref().clone(), user: person.user.clone() }))
 }
 
 /// Notes that the session was used; an event at most once in a twelfth of its idle time.

@@ -13,13 +13,15 @@ use chancery_domain::authorization::request::{self, AuthorizationRequest, BadAdd
 use chancery_domain::client::ClientSettings;
 use chancery_domain::digest::Digest;
 use chancery_domain::grant::{Authorization, Grant, GrantCommand};
-use chancery_domain::ids::{GrantId, UserId};
+use chancery_domain::ids::{ClientId, GrantId, UserId};
 use chancery_domain::oauth::authorization_response::{AuthorizationResponse, ResponseMode};
 use chancery_domain::oauth::error::OAuthError;
 use chancery_domain::oauth::params::Params;
+use chancery_domain::oauth::redirect_uri;
 use chancery_domain::oauth::token_value::code;
-use chancery_domain::policy::access::{AccessFacts, ConsentFacts, decide_access};
-use chancery_projections::{access, clients};
+use chancery_domain::policy::access::{AccessFacts, ConsentFacts};
+use chancery_projections::access::{self, Asked};
+use chancery_projections::clients::ClientRow;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
@@ -93,8 +95,10 @@ async fn begin(
         Ok(id) => id,
         Err(error) => return Ok(bad_address(app, error)),
     };
-    let row = clients::find(&app.pool, &client_id).await?.filter(|row| !row.disabled);
-    let Some(row) = row else { return Ok(bad_address(app, BadAddress::UnknownClient)) };
+    let addressed = |row: &ClientRow| request::return_address(params, &row.settings).is_ok();
+    let Some(row) = enabled_client(app, &client_id, addressed).await? else {
+        return Ok(bad_address(app, BadAddress::UnknownClient));
+    };
     let address = match request::return_address(params, &row.settings) {
         Ok(address) => address,
         Err(error) => return Ok(bad_address(app, error)),
@@ -117,17 +121,31 @@ async fn resume(
     let Some(interaction) = look(app, headers, id).await? else {
         return Ok(Outcome::Page(Box::new(gone(app))));
     };
-    let row = clients::find(&app.pool, &interaction.request.client_id).await?.filter(|row| !row.disabled);
-    let Some(row) = row else { return Ok(bad_address(app, BadAddress::UnknownClient)) };
     // RU-08: an address that was unregistered meanwhile gets nothing.
-    let still = chancery_domain::oauth::redirect_uri::find(
-        &row.settings.redirect_uris,
-        &interaction.request.address.redirect_uri,
-    );
-    if still.is_none() {
+    let registered = |row: &ClientRow| {
+        redirect_uri::find(&row.settings.redirect_uris, &interaction.request.address.redirect_uri).is_some()
+    };
+    let Some(row) = enabled_client(app, &interaction.request.client_id, registered).await? else {
+        return Ok(bad_address(app, BadAddress::UnknownClient));
+    };
+    if !registered(&row) {
         return Ok(bad_address(app, BadAddress::UnregisteredRedirectUri));
     }
     proceed(app, circumstances, headers, interaction, &row.settings, Some(id)).await
+}
+
+/// The app, unless there is none or it is disabled. One that memory knows otherwise than it `suits` is read again.
+async fn enabled_client(
+    app: &App,
+    id: &ClientId,
+    suits: impl Fn(&ClientRow) -> bool,
+) -> Result<Option<ClientRow>, sqlx::Error> {
+    let mut client = app.memory.client(id).await?;
+    if !client.as_ref().is_some_and(|client| !client.row.disabled && suits(&client.row)) {
+        app.memory.forget_client(id);
+        client = app.memory.client(id).await?;
+    }
+    Ok(client.map(|client| client.row.clone()).filter(|row| !row.disabled))
 }
 
 async fn proceed(
@@ -141,19 +159,21 @@ async fn proceed(
     let request = &interaction.request;
     let present = signed_in(app, headers).await?;
     let now = app.now();
-    let facts = match &present {
+    let known = match &present {
         Some(present) => {
-            let (user, session) = (present.user.id(), present.session.id());
-            access::of_person(&app.pool, &request.client_id, user, session, None, now).await?.map(|(_, facts)| facts)
+            let person = Some((present.user.id(), present.session.id()));
+            let asked = Asked { client: &request.client_id, person, grant: None };
+            access::decide(&app.memory, asked, &request.scopes, now).await?
         }
         None => None,
     };
-    let step = next_step(request, &situation(app, &interaction, settings, present.as_ref(), facts.as_ref(), now));
+    let facts = known.as_ref().map(|known| &known.facts);
+    let step = next_step(request, &situation(app, &interaction, settings, present.as_ref(), facts, now));
     let answer = |error: OAuthError| Ok(Outcome::Answer(request.address.clone().error(error, &app.issuer)));
-    match (step, present, facts) {
+    match (step, present, known) {
         (Err(error), ..) => answer(error),
-        (Ok(Step::Nothing), Some(present), Some(facts)) => {
-            let causes = match decide_access(&facts, &request.scopes) {
+        (Ok(Step::Nothing), Some(present), Some(known)) => {
+            let causes = match known.decision {
                 Ok(causes) => causes,
                 Err(denied) => return answer(denied.at_authorization_endpoint()),
             };
@@ -166,7 +186,7 @@ async fn proceed(
             issue_code(app, circumstances, &present, request, settings, causes).await
         }
         // Somebody outside the allowed groups need not be asked anything (AZ-12).
-        (Ok(_), Some(_), Some(facts)) if outside_group(&facts) => {
+        (Ok(_), Some(_), Some(known)) if outside_group(&known.facts) => {
             let denied = chancery_domain::policy::access::AccessDenied::NotInGroup;
             answer(denied.at_authorization_endpoint())
         }

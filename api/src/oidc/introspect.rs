@@ -8,8 +8,7 @@ use axum::response::{IntoResponse, Response};
 use chancery_domain::grant::Grant;
 use chancery_domain::oauth::error::OAuthError;
 use chancery_domain::oauth::token_value::parse_refresh_token;
-use chancery_domain::policy::access::decide_access;
-use chancery_projections::{access, users};
+use chancery_projections::access::{self, Asked};
 use serde_json::{Value, json};
 
 use super::error::ProtocolError;
@@ -23,7 +22,7 @@ pub async fn introspect(State(app): State<App>, headers: HeaderMap, body: Bytes)
     params.check()?;
     let client = authenticate(&app, &headers, &params).await?;
     // RFC 7662 §2.1: the endpoint is protected; a public client proves nothing.
-    if client.settings.is_public {
+    if client.settings().is_public {
         return Err(OAuthError::invalid_client().into());
     }
     let token = params.value("token").ok_or(OAuthError::invalid_request("token is missing"))?;
@@ -47,9 +46,9 @@ async fn of_access_token(app: &App, client: &AuthenticatedClient, token: &str) -
         "jti": claims.jti
     });
     if let Ok(id) = claims.sub.parse()
-        && let Some(user) = users::find(&app.pool, id).await?
+        && let Some(person) = app.memory.person(id).await?
     {
-        answer["username"] = json!(user.username);
+        answer["username"] = json!(person.user.username);
     }
     Ok(Some(answer))
 }
@@ -69,8 +68,9 @@ async fn of_refresh_token(
         return Ok(None);
     }
     let (user, session) = (authorization.user_id, authorization.session_id);
-    let facts = access::of_person(&app.pool, &client.id, user, session, Some((presented.grant, None)), now).await?;
-    let allowed = facts.is_some_and(|(_, facts)| decide_access(&facts, &authorization.scopes).is_ok());
+    let asked = Asked { client: &client.id, person: Some((user, session)), grant: Some((presented.grant, None)) };
+    let answer = access::decide(&app.memory, asked, &authorization.scopes, now).await?;
+    let allowed = answer.is_some_and(|answer| answer.decision.is_ok());
     Ok(allowed.then(|| {
         json!({
             "active": true, "scope": authorization.scopes.to_string(), "client_id": client.id,

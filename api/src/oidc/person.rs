@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use chancery_domain::custom_claim::CustomClaim;
 use chancery_domain::ids::UserId;
 use chancery_domain::oidc::claims::PersonClaims;
-use chancery_projections::users::{self, UserInGroups};
 
 use crate::app::App;
 
@@ -14,8 +13,8 @@ use crate::app::App;
 /// # Errors
 /// Those of the database.
 pub async fn claims(app: &App, id: UserId) -> Result<Option<PersonClaims>, sqlx::Error> {
-    let Some(found) = users::find_in_groups(&app.pool, id).await? else { return Ok(None) };
-    let UserInGroups { user, groups } = found;
+    let Some(person) = app.memory.person(id).await? else { return Ok(None) };
+    let (user, groups) = (person.user.clone(), &person.groups);
     // The person's own claims win over those of their groups.
     let of_groups = groups.iter().flat_map(|group| group.claims.iter());
     let merged: BTreeMap<&str, &CustomClaim> =

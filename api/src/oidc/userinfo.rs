@@ -9,8 +9,7 @@ use chancery_domain::oauth::error::{ErrorCode, OAuthError};
 use chancery_domain::oauth::params::Params;
 use chancery_domain::oauth::scope::{OPENID, Scopes};
 use chancery_domain::oidc::access_token::{AccessTokenClaims, grant_of};
-use chancery_domain::policy::access::decide_access;
-use chancery_projections::access;
+use chancery_projections::access::{self, Asked};
 use serde_json::{Value, json};
 
 use super::error::ProtocolError;
@@ -75,14 +74,13 @@ pub async fn live_token(app: &App, token: &str) -> Result<Option<LiveToken>, Pro
     let (Some(grant), Ok(client)) = (grant_of(&claims.jti), claims.client_id.parse()) else { return Ok(None) };
     let now = app.now();
     let scopes = Scopes::known(claims.scope.split(' '));
-    let facts = match (claims.sub.parse(), claims.sid.as_deref().map(str::parse)) {
-        (Ok(user), Some(Ok(session))) => {
-            let grant = Some((grant, Some(claims.jti.as_str())));
-            access::of_person(&app.pool, &client, user, session, grant, now).await?.map(|(_, facts)| facts)
-        }
-        _ => access::of_client(&app.pool, &client, Some((grant, &claims.jti))).await?,
+    let person = match (claims.sub.parse(), claims.sid.as_deref().map(str::parse)) {
+        (Ok(user), Some(Ok(session))) => Some((user, session)),
+        _ => None,
     };
-    let allowed = facts.is_some_and(|facts| decide_access(&facts, &scopes).is_ok());
+    let asked = Asked { client: &client, person, grant: Some((grant, Some(&claims.jti))) };
+    let answer = access::decide(&app.memory, asked, &scopes, now).await?;
+    let allowed = answer.is_some_and(|answer| answer.decision.is_ok());
     Ok(allowed.then_some(LiveToken { claims }))
 }
 

@@ -62,6 +62,7 @@ type Decision = Result<Vec<GrantEvent>, GrantRefusal>;
 
 impl Decider for Grant {
     const TYPE: &'static str = GrantEvent::AGGREGATE;
+    const REMEMBERED: bool = true;
     type Command = GrantCommand;
     type Event = GrantEvent;
     type Refusal = GrantRefusal;

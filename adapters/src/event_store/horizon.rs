@@ -1,0 +1,189 @@
+//! What a node keeps in memory of the log, and how it learns that some of it no longer holds.
+//!
+//! Memory is dropped stream by stream: for this node's own appends before anybody hears that they are recorded, for those
+//! of other nodes when their notification arrives. Nobody relies on notifications: what has not been confirmed for
+//! [`LEASE`] is confirmed by asking the log before it is used. So an event of any node reaches the memory of every node
+//! within that time (decision 12).
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use sqlx::PgPool;
+use uuid::Uuid;
+
+/// How long what is in memory may be used without asking the log whether there is news.
+const LEASE: Duration = Duration::from_millis(500);
+/// News that is taken stream by stream; where there is more, everything is forgotten.
+const MOST: i64 = 1_000;
+
+/// A new event, as far as it matters to memory.
+#[derive(Clone, Copy, Debug)]
+pub struct News<'a> {
+    pub aggregate_type: &'a str,
+    pub aggregate_id: &'a str,
+    pub event_type: &'a str,
+}
+
+/// Something that keeps in memory what follows from events.
+pub trait Follower: Send + Sync {
+    /// There is a new event: what it changes, loads under way included, must be forgotten.
+    fn changed(&self, news: News<'_>);
+
+    /// Nobody can say what changed.
+    fn forget(&self);
+}
+
+/// Up to where this node knows the log, and since when it knows that there was no more.
+pub struct Horizon {
+    pool: PgPool,
+    /// Names this node in notifications.
+    node: String,
+    followers: RwLock<Vec<Arc<dyn Follower>>>,
+    seen: Mutex<Seen>,
+    /// One asks the log, the others wait for the answer.
+    asking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// Of every event up to here, the followers have heard.
+    position: i64,
+    /// When nothing after `position` was there.
+    confirmed: Option<Instant>,
+    /// Counts the hints that there is news, so that an answer from before a hint confirms nothing.
+    doubts: u64,
+}
+
+/// A moment to which an answer can be held.
+pub(super) struct Mark {
+    at: Instant,
+    doubts: u64,
+}
+
+impl Horizon {
+    pub(super) fn new(pool: PgPool) -> Self {
+        Self {
+            pool,
+            node: node_name(),
+            followers: RwLock::default(),
+            seen: Mutex::default(),
+            asking: Default::default(),
+        }
+    }
+
+    pub fn follow(&self, follower: Arc<dyn Follower>) {
+        self.followers.write().unwrap_or_else(PoisonError::into_inner).push(follower);
+    }
+
+    /// Makes sure that memory holds what was true at most [`LEASE`] ago.
+    ///
+    /// # Errors
+    /// Those of the database: then nothing in memory may be used.
+    pub async fn confirm(&self) -> Result<(), sqlx::Error> {
+        if self.seen().is_confirmed() {
+            return Ok(());
+        }
+        let _asking = self.asking.lock().await;
+        if self.seen().is_confirmed() {
+            return Ok(());
+        }
+        self.ask().await
+    }
+
+    async fn ask(&self) -> Result<(), sqlx::Error> {
+        let (mark, position) = (self.mark(), self.seen().position);
+        let news: Vec<(i64, String, String, String)> = sqlx::query_as(
+            "SELECT position, aggregate_type, aggregate_id, event_type FROM events
+             WHERE position > $1 ORDER BY position LIMIT $2",
+        )
+        .bind(position)
+        .bind(MOST)
+        .fetch_all(&self.pool)
+        .await?;
+        if (news.len() as i64) < MOST {
+            let head = news.last().map_or(position, |(position, ..)| *position);
+            self.advance(&mark, head, |follower| {
+                for (_, aggregate_type, aggregate_id, event_type) in &news {
+                    follower.changed(News { aggregate_type, aggregate_id, event_type });
+                }
+            });
+            return Ok(());
+        }
+        let head = sqlx::query_scalar("SELECT max(position) FROM events").fetch_one(&self.pool).await?;
+        self.advance(&mark, head, |follower| follower.forget());
+        Ok(())
+    }
+
+    fn advance(&self, mark: &Mark, head: i64, tell: impl Fn(&dyn Follower)) {
+        let mut seen = self.seen();
+        self.each_follower(tell);
+        seen.position = seen.position.max(head);
+        seen.confirm(mark);
+    }
+
+    /// This node appended these events at positions after `range.start`, up to `range.end`. `remember` runs if nothing of
+    /// another node came before them unheard, or is known to have come after.
+    pub(super) fn appended<'a>(
+        &self,
+        mark: &Mark,
+        range: Range<i64>,
+        events: impl Iterator<Item = News<'a>> + Clone,
+        remember: impl FnOnce(),
+    ) {
+        let mut seen = self.seen();
+        self.each_follower(|follower| events.clone().for_each(|news| follower.changed(news)));
+        if seen.position < range.start {
+            seen.confirmed = None;
+        } else if seen.position <= range.end {
+            // Whoever asked the log in the meantime may have heard of these very events.
+            remember();
+            seen.position = range.end;
+            seen.confirm(mark);
+        }
+    }
+
+    /// There may be news: the next one who needs memory asks first.
+    pub(super) fn doubt(&self) {
+        let mut seen = self.seen();
+        seen.doubts += 1;
+        seen.confirmed = None;
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark { at: Instant::now(), doubts: self.seen().doubts }
+    }
+
+    pub(super) fn node(&self) -> &str {
+        &self.node
+    }
+
+    fn each_follower(&self, tell: impl Fn(&dyn Follower)) {
+        self.followers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .for_each(|follower| tell(follower.as_ref()));
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn is_confirmed(&self) -> bool {
+        self.confirmed.is_some_and(|at| at.elapsed() < LEASE)
+    }
+
+    fn confirm(&mut self, mark: &Mark) {
+        if self.doubts == mark.doubts {
+            self.confirmed = Some(mark.at);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "nothing is decided by the name of a node")]
+fn node_name() -> String {
+    Uuid::new_v4().simple().to_string()
+}
