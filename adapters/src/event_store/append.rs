@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::horizon::{Horizon, Mark};
 use super::leaf::leaf_hash;
-use super::memory::{Memory, State, StreamKey};
+use super::memory::{State, StreamKey};
 use super::projection::{Projection, ProjectionError};
 use super::row::NewEvent;
 use super::{StoreError, wakeup};
@@ -47,11 +47,10 @@ impl Appender {
         options: PgConnectOptions,
         projections: Vec<Arc<dyn Projection>>,
         horizon: Arc<Horizon>,
-        memory: Arc<Memory>,
     ) -> (Self, watch::Receiver<i64>) {
         let (queue, appends) = mpsc::channel(QUEUE);
         let (head, watcher) = watch::channel(0);
-        let writer = Writer { options, projections, connection: None, head, horizon, memory };
+        let writer = Writer { options, projections, connection: None, head, horizon };
         // A thread of its own: among the tasks that serve requests, the writer would wait for its turn after each of its
         // round trips, and with it everybody who waits for the batch.
         std::thread::Builder::new()
@@ -82,7 +81,6 @@ struct Writer {
     connection: Option<PgConnection>,
     head: watch::Sender<i64>,
     horizon: Arc<Horizon>,
-    memory: Arc<Memory>,
 }
 
 /// What became of a batch.
@@ -185,11 +183,8 @@ impl Writer {
         let Outcome { base, head, units: results } = outcome;
         let recorded = || units.iter().zip(&results).filter(|(_, result)| result.is_ok()).map(|(unit, _)| *unit);
         let news = recorded().flat_map(|unit| &unit.events).map(NewEvent::news);
-        self.horizon.appended(mark, base..head, news, || {
-            for (key, state) in recorded().flat_map(|unit| &unit.remembered) {
-                self.memory.remember(key.clone(), state.clone());
-            }
-        });
+        let states = recorded().flat_map(|unit| unit.remembered.iter().cloned());
+        self.horizon.appended(mark, base..head, news, states);
         self.head.send_if_modified(|known| {
             let moved = head > *known;
             *known = head.max(*known);

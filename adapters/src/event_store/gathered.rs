@@ -46,8 +46,9 @@ impl<D: Decider> Loaded<D> {
         Ok(loaded)
     }
 
-    pub(super) fn is_new(&self) -> bool {
-        self.sequence == 0
+    /// How many events the stream had.
+    pub fn sequence(&self) -> usize {
+        self.sequence
     }
 
     pub(super) fn id(&self) -> &str {

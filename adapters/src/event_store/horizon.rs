@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::memory::{Memory, State, StreamKey};
+
 /// How long what is in memory may be used without asking the log whether there is news.
 const LEASE: Duration = Duration::from_millis(500);
 /// News that is taken stream by stream; where there is more, everything is forgotten.
@@ -39,6 +41,7 @@ pub struct Horizon {
     pool: PgPool,
     /// Names this node in notifications.
     node: String,
+    memory: Arc<Memory>,
     followers: RwLock<Vec<Arc<dyn Follower>>>,
     seen: Mutex<Seen>,
     /// One asks the log, the others wait for the answer.
@@ -62,13 +65,14 @@ pub(super) struct Mark {
 }
 
 impl Horizon {
-    pub(super) fn new(pool: PgPool) -> Self {
+    pub(super) fn new(pool: PgPool, memory: Arc<Memory>) -> Self {
         Self {
             pool,
             node: node_name(),
+            memory,
             followers: RwLock::default(),
             seen: Mutex::default(),
-            asking: Default::default(),
+            asking: tokio::sync::Mutex::default(),
         }
     }
 
@@ -117,30 +121,33 @@ impl Horizon {
 
     fn advance(&self, mark: &Mark, head: i64, tell: impl Fn(&dyn Follower)) {
         let mut seen = self.seen();
+        tell(self.memory.as_ref());
         self.each_follower(tell);
         seen.position = seen.position.max(head);
         seen.confirm(mark);
     }
 
-    /// This node appended these events at positions after `range.start`, up to `range.end`. `remember` runs if nothing of
-    /// another node came before them unheard, or is known to have come after.
+    /// This node appended these events at positions after `range.start`, up to `range.end`, and they led to these states.
     pub(super) fn appended<'a>(
         &self,
         mark: &Mark,
         range: Range<i64>,
         events: impl Iterator<Item = News<'a>> + Clone,
-        remember: impl FnOnce(),
+        states: impl Iterator<Item = (StreamKey, State)>,
     ) {
         let mut seen = self.seen();
         self.each_follower(|follower| events.clone().for_each(|news| follower.changed(news)));
-        if seen.position < range.start {
-            seen.confirmed = None;
-        } else if seen.position <= range.end {
-            // Whoever asked the log in the meantime may have heard of these very events.
-            remember();
-            seen.position = range.end;
-            seen.confirm(mark);
+        // Nothing of another node came before them unheard, or is known to have come after. Whoever asked the log in the
+        // meantime may have heard of these very events.
+        let current = range.start <= seen.position && seen.position <= range.end;
+        if !current {
+            events.for_each(|news| self.memory.changed(news));
+            seen.confirmed = seen.confirmed.filter(|_| range.end < seen.position);
+            return;
         }
+        states.for_each(|(key, state)| self.memory.remember(key, state));
+        seen.position = range.end;
+        seen.confirm(mark);
     }
 
     /// There may be news: the next one who needs memory asks first.

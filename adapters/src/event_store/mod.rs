@@ -97,10 +97,9 @@ impl EventStore {
     pub fn start(pool: PgPool, options: PgConnectOptions, vault: Vault, projections: Vec<Arc<dyn Projection>>) -> Self {
         let claims: Arc<dyn Projection> = Arc::new(Claims::new(vault.clone()));
         let projections = std::iter::once(claims).chain(projections).collect();
-        let horizon = Arc::new(Horizon::new(pool.clone()));
         let memory = Arc::new(Memory::new());
-        horizon.follow(memory.clone());
-        let (appender, head) = Appender::start(options, projections, horizon.clone(), memory.clone());
+        let horizon = Arc::new(Horizon::new(pool.clone(), memory.clone()));
+        let (appender, head) = Appender::start(options, projections, horizon.clone());
         Self { pool, vault, appender, head, horizon, memory }
     }
 
@@ -200,7 +199,7 @@ impl EventStore {
             Err(place) => place,
         };
         let loaded = self.load::<D>(id).await?;
-        if !loaded.is_new() {
+        if loaded.sequence() > 0 {
             // Refused where there was news meanwhile.
             drop(place.insert(Arc::new(loaded.clone())));
         }

@@ -3,6 +3,8 @@
 //! One path for everybody: a discoverable passkey with user verification, nothing typed, no list of credentials before
 //! it is known who is there, so nobody learns which accounts exist.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -10,14 +12,14 @@ use axum::response::{IntoResponse, Response};
 use chancery_adapters::event_store::ExecuteError;
 use chancery_domain::actor::Actor;
 use chancery_domain::digest::Digest;
-use chancery_domain::ids::{PasskeyId, SessionId};
+use chancery_domain::ids::{PasskeyId, SessionId, UserId};
 use chancery_domain::ports::passkeys::{Assertion, PasskeyFailure};
 use chancery_domain::secret::Secret;
 use chancery_domain::session::{PasskeyProof, Session, SessionCommand, SessionEnd};
 use chancery_domain::sign_in_attempt::FailureReason;
 use chancery_domain::user::{User as UserAggregate, UserCommand};
 use chancery_projections::passkeys::{self, PasskeyRow};
-use chancery_projections::users::{self, User};
+use chancery_projections::users::{Person, User};
 use serde_json::Value;
 
 use super::ceremony::{self, AUTHENTICATION, Authentication};
@@ -146,11 +148,21 @@ pub async fn verify(
     if row.suspended {
         return refuse(failure(FailureReason::PasskeySuspended), suspended()).await;
     }
-    let Some(user) = users::find(&app.pool, row.user()).await?.filter(|user| !user.disabled) else {
+    let Some(user) = enabled_user(app, row.user()).await? else {
         // WA-07: the same answer as for an unknown passkey.
         return refuse(failure(FailureReason::UserDisabled), unknown_passkey(&presented.credential_id)).await;
     };
     Ok((user, row, assertion))
+}
+
+/// The person, if they may sign in; for a no, the database is asked.
+async fn enabled_user(app: &App, id: UserId) -> Result<Option<User>, sqlx::Error> {
+    let enabled = |person: Option<Arc<Person>>| person.map(|person| person.user.clone()).filter(|user| !user.disabled);
+    if let Some(user) = enabled(app.memory.person(id).await?) {
+        return Ok(Some(user));
+    }
+    app.memory.forget_person(id);
+    Ok(enabled(app.memory.person(id).await?))
 }
 
 /// The counter went backwards: somebody may hold a copy. This passkey stops working until an administrator decides.

@@ -3,5 +3,6 @@
 mod catalogue;
 mod crash;
 mod log;
+mod memory;
 mod support;
 mod vault;

@@ -192,3 +192,16 @@ async fn offline_access_outlives_the_session_and_signing_out_everywhere_does_not
     assert_invalid(&wiki.refresh(&server, refresh_token(&tokens)).await);
     ada.visitor.get("/api/users/me").await.expect(401);
 }
+
+#[tokio::test]
+async fn rt02_a_refresh_on_a_node_that_remembers_the_grant_from_before_the_tokens_works() {
+    let server = Server::start().await;
+    let second = server.second().await;
+    let mut ada = server.person("ada").await;
+    let wiki = server.client(&json!({})).await;
+    // The node that issued the code remembers it as unused; the other one redeems it.
+    let code = ada.authorize(&wiki, &[("scope", "openid offline_access")]).await.expect(303).parameter("code").unwrap();
+    let tokens = wiki.redeem(&second, &code).await.expect(200).json();
+
+    wiki.refresh(&server, refresh_token(&tokens)).await.expect(200);
+}
