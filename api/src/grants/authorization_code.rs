@@ -32,9 +32,11 @@ pub async fn redeem(
         return Err(INVALID.into());
     }
     let now = app.now();
-    // A used code is not stopped by the policy: that it came again must be recorded.
+    // What ended the grant meanwhile ended its code as well. A used code is not stopped by that: that it came again must
+    // be recorded.
+    let waiting = grant.state().code_is_unused().then_some((grant_id, None));
     let (user, session) = (authorization.user_id, authorization.session_id);
-    let facts = access::of_person(&app.pool, &client.id, user, session, None, now).await?;
+    let facts = access::of_person(&app.pool, &client.id, user, session, waiting, now).await?;
     let (settings, facts) = facts.ok_or(OAuthError::invalid_client())?;
     let causes = decide_access(&facts, &authorization.scopes).map_err(|denied| denied.at_token_endpoint())?;
 
