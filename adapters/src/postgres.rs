@@ -1,5 +1,7 @@
 //! Connections to Postgres.
 
+use std::time::Duration;
+
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 
@@ -11,14 +13,26 @@ pub fn with_search_path(options: PgConnectOptions) -> PgConnectOptions {
     options.options([("search_path", SEARCH_PATH)])
 }
 
+/// Longer than a connection waits under load.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// A pool for reading. Appends have a connection of their own.
 ///
-/// Connections are not pinged before use: that costs a round trip each time; a broken one fails its one request.
+/// A connection that was idle is pinged before use, so that those that a restart of the server broke fail no request,
+/// however much later it comes. Under load none is: that would cost a round trip each time.
 pub fn pool(options: PgConnectOptions, max_connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(max_connections)
-        .acquire_timeout(std::time::Duration::from_secs(5))
+        .acquire_timeout(Duration::from_secs(5))
         .test_before_acquire(false)
+        .before_acquire(|connection, known| {
+            Box::pin(async move {
+                if known.idle_for > IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_lazy_with(with_search_path(options))
 }
 

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -16,7 +17,7 @@ use tokio::net::TcpListener;
 use crate::app::App;
 use crate::config::{Config, settings_table};
 use crate::wiring::{self, Doubles, Ground};
-use crate::{accounts, router, telemetry};
+use crate::{accounts, client_file, router, telemetry};
 
 /// A passkey-only OpenID Connect provider whose every act is an event on a provable record.
 #[derive(Parser)]
@@ -39,6 +40,8 @@ enum Command {
         #[arg(long)]
         replace: bool,
     },
+    /// Register the apps of a JSON file, or bring them up to date; their form is that of the API.
+    ImportClients { file: PathBuf },
     /// Rebuild every view from the log and compare it with the live one.
     Rebuild {
         /// Put the rebuilt views in the place of the live ones.
@@ -76,6 +79,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve => serve(config).await,
         Command::Setup => setup(config).await,
         Command::OneTimeAccessToken { user, replace } => one_time_access_token(config, &user, replace).await,
+        Command::ImportClients { file } => import_clients(config, &file).await,
         Command::Rebuild { swap } => rebuild_views(config, swap).await,
         Command::Healthcheck => healthcheck(&config).await,
         Command::Settings => Ok(()),
@@ -145,6 +149,15 @@ async fn one_time_access_token(config: Config, user: &str, replace: bool) -> any
     let found = found.with_context(|| format!("there is nobody called {user}"))?;
     let link = accounts::issue_link(&app, &operator(&app), &found, Duration::HOUR, replace).await;
     println!("{}", link.map_err(|error| anyhow::anyhow!(error.message))?.url);
+    stop(ground).await
+}
+
+async fn import_clients(config: Config, file: &Path) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let (app, ground) = start(config).await?;
+    for (id, outcome) in client_file::import(&app, &operator(&app), &text).await? {
+        println!("{id}: {}", format!("{outcome:?}").to_lowercase());
+    }
     stop(ground).await
 }
 

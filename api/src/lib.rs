@@ -5,6 +5,7 @@ pub mod admin;
 pub mod app;
 mod background;
 pub mod cli;
+pub mod client_file;
 pub mod config;
 pub mod grants;
 mod house;

@@ -1,7 +1,7 @@
 //! All routes, grouped by who calls them, and the layers around them.
 
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -45,7 +45,7 @@ pub fn router(app: App) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
-        .layer(middleware::from_fn_with_state(app.clone(), say_too_large))
+        .layer(middleware::from_fn_with_state(app.clone(), in_our_words))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
         .layer(middleware::from_fn(security_headers::add))
         .layer(CatchPanicLayer::custom(panicked))
@@ -102,22 +102,26 @@ async fn wrong_method(State(app): State<App>, request: Request) -> Response {
     error_page(&app, StatusCode::METHOD_NOT_ALLOWED, "That did not work", &[says], None)
 }
 
-/// Says in the words of each endpoint that a body was refused unread.
-async fn say_too_large(State(app): State<App>, request: Request, next: Next) -> Response {
+/// What axum refuses by itself — a body that is too large, a path or query that is no text — is said in the words of each
+/// endpoint.
+async fn in_our_words(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let response = next.run(request).await;
-    if response.status() != StatusCode::PAYLOAD_TOO_LARGE {
-        return response;
-    }
-    let says = "The request is too large.";
+    let status = response.status();
+    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let plain = content_type.is_some_and(|value| value.starts_with("text/plain"));
+    let (code, says) = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ("request_too_large", "The request is too large."),
+        _ if status.is_client_error() && plain => ("invalid_request", "The request cannot be read."),
+        _ => return response,
+    };
     if oidc::PROTOCOL_PATHS.contains(&path.as_str()) {
-        let error = json!({ "error": "invalid_request", "error_description": says });
-        return (StatusCode::PAYLOAD_TOO_LARGE, Json(error)).into_response();
+        return (status, Json(json!({ "error": "invalid_request", "error_description": says }))).into_response();
     }
     if is_api(&path) {
-        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", says).into_response();
+        return ApiError::new(status, code, says).into_response();
     }
-    error_page(&app, StatusCode::PAYLOAD_TOO_LARGE, "That did not work", &[says], None)
+    error_page(&app, status, "That did not work", &[says], None)
 }
 
 fn is_api(path: &str) -> bool {
@@ -130,4 +134,34 @@ fn panicked(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     tracing::error!(panic = text, "a handler panicked");
     ApiError::internal().into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn hb07_a_handler_that_panics_answers_500_and_the_process_lives() {
+        let broken = || async {
+            if true {
+                panic!("SELECT secret FROM events")
+            }
+        };
+        let router: Router = Router::new()
+            .route("/broken", get(broken))
+            .route("/well", get(|| async { StatusCode::NO_CONTENT }))
+            .layer(CatchPanicLayer::custom(panicked));
+        let ask = |path: &str| router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap());
+
+        let answer = ask("/broken").await.unwrap();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(answer.into_body(), MAX_BODY).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["code"], "internal_error");
+        assert!(!body.to_string().contains("SELECT"), "HB-08: {body}");
+        assert_eq!(ask("/well").await.unwrap().status(), StatusCode::NO_CONTENT);
+    }
 }

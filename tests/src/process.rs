@@ -1,5 +1,6 @@
 //! A node in a process of its own, which can be killed.
 
+use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ const STARTING: Duration = Duration::from_secs(30);
 /// How to start the same node again and again.
 pub struct Process {
     program: String,
-    database: PgConnectOptions,
+    settings: Vec<(&'static str, String)>,
     port: u16,
     child: Option<Child>,
     pub node: Node,
@@ -23,10 +24,20 @@ pub struct Process {
 impl Process {
     /// A node that does not run yet, on a port that was free just now.
     pub fn new(program: &str, database: &PgConnectOptions) -> Self {
+        let database = crate::postgres::url_of(database).to_string();
+        Self::with(program, vec![("DATABASE_URL", database), ("ENCRYPTION_KEY", ENCRYPTION_KEY.to_owned())])
+    }
+
+    /// The same with a Postgres of its own in this folder.
+    pub fn embedded(program: &str, folder: &Path) -> Self {
+        Self::with(program, vec![("DATA_DIR", folder.display().to_string())])
+    }
+
+    fn with(program: &str, settings: Vec<(&'static str, String)>) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let base = format!("http://localhost:{port}");
         let node = Node::new(&base, &base);
-        Self { program: program.to_owned(), database: database.clone(), port, child: None, node }
+        Self { program: program.to_owned(), settings, port, child: None, node }
     }
 
     /// Starts it, and returns when it says that it is ready.
@@ -54,8 +65,7 @@ impl Process {
         let mut command = Command::new(&self.program);
         command
             .env_clear()
-            .env("DATABASE_URL", crate::postgres::url_of(&self.database).as_str())
-            .env("ENCRYPTION_KEY", ENCRYPTION_KEY)
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .env("STATIC_API_KEY", STATIC_API_KEY)
             .env("APP_URL", &self.node.base)
             .env("HOST", "127.0.0.1")

@@ -6,6 +6,7 @@ use uuid::Uuid;
 const FLAG_BACKUP_ELIGIBLE: u8 = 0x08;
 const FLAG_BACKED_UP: u8 = 0x10;
 const FLAG_ATTESTED: u8 = 0x40;
+const FLAG_EXTENSIONS: u8 = 0x80;
 const MAX_ATTESTATION: usize = 49_152;
 
 /// The parts that are kept or shown.
@@ -29,6 +30,16 @@ impl AuthenticatorData {
         let length = usize::from(u16::from_be_bytes(raw.get(53..55)?.try_into().ok()?));
         let public_key = raw.get(55 + length..)?.to_vec();
         Some(Self { flags, counter, aaguid: Some(aaguid), public_key: Some(public_key) })
+    }
+
+    /// Whether there is a credential, and nothing after its key but the extensions that are flagged. The library lets
+    /// anything follow (attacks WR-02).
+    pub fn is_whole_registration(&self) -> bool {
+        let Some(rest) = &self.public_key else { return false };
+        let mut parts = serde_cbor_2::Deserializer::from_slice(rest).into_iter::<Cbor>();
+        let is_map = |part: Option<serde_cbor_2::Result<Cbor>>| matches!(part, Some(Ok(Cbor::Map(_))));
+        let extended = self.flags & FLAG_EXTENSIONS != 0;
+        is_map(parts.next()) && (!extended || is_map(parts.next())) && parts.next().is_none()
     }
 
     pub fn backup_eligible(&self) -> bool {

@@ -90,7 +90,8 @@ impl Passkeys for WebauthnPasskeys {
         let object = response.pointer("/response/attestationObject").and_then(Value::as_str);
         let object = object.and_then(decode).ok_or(PasskeyFailure::Malformed)?;
         let (format, raw) = authenticator_data::of_attestation(&object).ok_or(PasskeyFailure::Malformed)?;
-        let data = AuthenticatorData::parse(&raw).ok_or(PasskeyFailure::Malformed)?;
+        let data = AuthenticatorData::parse(&raw).filter(AuthenticatorData::is_whole_registration);
+        let data = data.ok_or(PasskeyFailure::Malformed)?;
         let transports = response.pointer("/response/transports").and_then(Value::as_array);
         let transports = transports.into_iter().flatten().filter_map(Value::as_str).take(10);
         Ok(NewPasskey {
@@ -181,7 +182,8 @@ fn decode(text: &str) -> Option<Vec<u8>> {
 
 fn parse<T: DeserializeOwned>(response: &Value) -> Result<T, PasskeyFailure> {
     let text = response.to_string();
-    if text.len() > MAX_RESPONSE {
+    // WebAuthn Level 3 §5.1: the one type there is, which the library does not look at.
+    if text.len() > MAX_RESPONSE || response.get("type").and_then(Value::as_str) != Some("public-key") {
         return Err(PasskeyFailure::Malformed);
     }
     serde_json::from_str(&text).map_err(|_| PasskeyFailure::Malformed)

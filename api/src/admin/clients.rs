@@ -342,12 +342,18 @@ fn secret_input(body: &Bytes) -> Result<SecretInput, ApiError> {
         return Ok(SecretInput::default());
     }
     let input: SecretInput = serde_json::from_slice(body).map_err(|_| ApiError::invalid_body())?;
-    let sound = |secret: &String| secret.len() >= 16 && secret.bytes().all(|c| c.is_ascii_graphic());
-    if input.secret.as_ref().is_some_and(|secret| !sound(secret)) {
-        let message = "needs 16 printable characters at least";
-        return Err(ApiError::validation(&[("secret".into(), "printascii".into(), message.into())]));
-    }
+    input.secret.as_deref().map_or(Ok(()), check_secret)?;
     Ok(input)
+}
+
+/// # Errors
+/// `validation_failed` for a secret that somebody chose too short or that does not go into a header.
+pub fn check_secret(secret: &str) -> Result<(), ApiError> {
+    if secret.len() >= 16 && secret.bytes().all(|c| c.is_ascii_graphic()) {
+        return Ok(());
+    }
+    let message = "needs 16 printable characters at least";
+    Err(ApiError::validation(&[("secret".into(), "printascii".into(), message.into())]))
 }
 
 /// A secret that was just added, shown this once.
@@ -366,19 +372,17 @@ pub async fn issue_secret(
     expires_at: Option<OffsetDateTime>,
 ) -> Result<NewSecret, ApiError> {
     let secret = chosen.unwrap_or_else(|| format!("{SECRET_PREFIX}{}", app.entropy.token().expose()));
-    // The common beginning tells nobody anything; what follows it does.
-    let shown = if secret.starts_with(SECRET_PREFIX) { 8 } else { 4 };
-    let prefix: String = if secret.len() <= 2 * shown { String::new() } else { secret.chars().take(shown).collect() };
-    let secret_id = ClientSecretId(app.entropy.uuid_v4());
-    let add = ClientCommand::AddSecret {
-        secret_id,
-        prefix: prefix.clone(),
-        digest: Digest::of(&secret),
-        expires_at,
-        now: app.now(),
-    };
+    let (secret_id, prefix) = (ClientSecretId(app.entropy.uuid_v4()), prefix_of(&secret));
+    let (digest, now) = (Digest::of(&secret), app.now());
+    let add = ClientCommand::AddSecret { secret_id, prefix: prefix.clone(), digest, expires_at, now };
     app.store.execute::<Client>(id.as_str(), add, context).await.map_err(client_error)?;
     Ok(NewSecret { id: secret_id, secret, prefix })
+}
+
+/// What may be shown of a secret for ever: the common beginning tells nobody anything, what follows it does.
+pub fn prefix_of(secret: &str) -> String {
+    let shown = if secret.starts_with(SECRET_PREFIX) { 8 } else { 4 };
+    if secret.len() <= 2 * shown { String::new() } else { secret.chars().take(shown).collect() }
 }
 
 async fn add_secret(

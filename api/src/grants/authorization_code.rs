@@ -31,9 +31,11 @@ pub async fn redeem(
         return Err(INVALID.into());
     }
     let now = app.now();
-    // A used code is not stopped by the policy: that it came again must be recorded.
+    // What ended the grant meanwhile ended its code as well. A used code is not stopped by that: that it came again must
+    // be recorded.
+    let waiting = grant.state().code_is_unused().then_some((grant_id, None));
     let (user, session) = (authorization.user_id, authorization.session_id);
-    let asked = Asked { client: &client.id, person: Some((user, session)), grant: None };
+    let asked = Asked { client: &client.id, person: Some((user, session)), grant: waiting };
     let answer = access::decide(&app.memory, asked, &authorization.scopes, now).await?;
     let decision = answer.ok_or(OAuthError::invalid_client())?.decision;
     let causes = decision.map_err(|denied| denied.at_token_endpoint())?;

@@ -58,6 +58,7 @@ pub async fn issue(
         auth_time: None,
         acr: None,
         sid: None,
+        claims: Vec::new(),
     };
     Ok(Tokens {
         access_token: sign_access_token(app, &claims)?,

@@ -59,6 +59,7 @@ pub async fn tokens_for_person(
         auth_time: Some(authorization.authenticated_at.unix_timestamp()),
         acr: Some(authorization.acr.clone()),
         sid: Some(authorization.session_id.to_string()),
+        claims: authorization.claims.clone(),
     };
     let access_token = sign_access_token(app, &claims)?;
     let id_token = match scopes.contains(OPENID) {

@@ -48,7 +48,7 @@ async fn decided(
         return Ok(respond(app, request.address.clone().error(error, &app.issuer)));
     }
     let (user_id, client_id) = (signed_in.user.id(), request.client_id.clone());
-    let give = ConsentCommand::Give { user_id, client_id, scopes: request.scopes.clone() };
+    let give = ConsentCommand::Give { user_id, client_id, scopes: request.consent_scopes() };
     let context = circumstances.context(app, signed_in.actor());
     let stream = stream(user_id, &request.client_id);
     app.store.execute::<Consent>(stream, give, &context).await.map_err(|_| ApiError::unavailable())?;

@@ -12,7 +12,8 @@ mod token;
 mod userinfo;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::http::StatusCode;
+use axum::routing::{MethodRouter, get, post};
 
 pub use person::claims as person_claims;
 
@@ -37,8 +38,14 @@ pub fn protocol_routes() -> Router<App> {
 /// Endpoints that a browser is sent to, from anywhere.
 pub fn browser_routes() -> Router<App> {
     Router::new()
-        .route("/authorize", get(authorize::authorize).post(authorize::authorize))
-        .route("/api/oidc/end-session", get(end_session::end_session).post(end_session::end_session))
+        .route("/authorize", never_head(get(authorize::authorize).post(authorize::authorize)))
+        .route("/api/oidc/end-session", never_head(get(end_session::end_session).post(end_session::end_session)))
+}
+
+/// axum answers HEAD as GET without the body: here that would issue a code or end a session for a mere look (RFC 9110
+/// §9.2.1, attacks AZ-16).
+fn never_head(route: MethodRouter<App>) -> MethodRouter<App> {
+    route.head(|| async { StatusCode::METHOD_NOT_ALLOWED })
 }
 
 /// What a person decides on our own pages.

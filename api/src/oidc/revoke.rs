@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chancery_adapters::event_store::ExecuteError;
 use chancery_domain::actor::Actor;
-use chancery_domain::grant::{Grant, GrantCommand, GrantRefusal};
+use chancery_domain::grant::{Grant, GrantCommand, GrantRefusal, IssuedAccessToken};
 use chancery_domain::oauth::error::{ErrorCode, OAuthError};
 use chancery_domain::oauth::token_value::parse_refresh_token;
 use chancery_domain::oidc::access_token::grant_of;
@@ -35,8 +35,10 @@ pub async fn revoke(
             let client_id = client.id.clone();
             Some((presented.grant, GrantCommand::RevokeByRefreshToken { client_id, presented }))
         }
-        (None, Some(claims)) => grant_of(&claims.jti)
-            .map(|grant| (grant, GrantCommand::RevokeToken { client_id: client.id.clone(), jti: claims.jti })),
+        (None, Some(claims)) => grant_of(&claims.jti).zip(claims.expires_at()).map(|(grant, expires_at)| {
+            let token = IssuedAccessToken { jti: claims.jti, expires_at };
+            (grant, GrantCommand::RevokeToken { client_id: client.id.clone(), token, now: app.now() })
+        }),
         (None, None) => None,
     };
     if let Some((grant, command)) = found {

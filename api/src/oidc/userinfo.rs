@@ -38,7 +38,7 @@ pub async fn userinfo(
     }
     let user = live.claims.sub.parse().map_err(|_| INVALID_TOKEN)?;
     let person = person::claims(&app, user).await?.ok_or(INVALID_TOKEN)?;
-    let mut claims = person.released(&scopes);
+    let mut claims = person.released(&scopes, &live.claims.claims);
     claims.insert("sub".to_owned(), json!(person.sub));
     let headers = [(header::CACHE_CONTROL, "no-store")];
     Ok((headers, Json(Value::Object(claims))).into_response())

@@ -3,7 +3,7 @@
 //! The tests hold every answer of the API that they see against it. The OpenID Connect endpoints describe themselves by
 //! their own metadata.
 
-mod operations;
+pub mod operations;
 mod schemas;
 
 use axum::extract::State;

@@ -123,7 +123,7 @@ pub const OPERATIONS: &[Operation] = &[
     get("/api/webauthn/reauthenticate/start", Browser, "Options of a step-up", One("RequestOptions")),
     post("/api/webauthn/reauthenticate", Browser, "Step up", Some("AuthenticationResponse"), 204, Nothing),
     get("/api/webauthn/credentials", Person, "One's own passkeys", ListOf("Passkey")),
-    Operation { method: "patch", path: "/api/webauthn/credentials/{id}", who: Browser, summary: "Rename a passkey", body: Some("PasskeyName"), status: 200, answer: One("Passkey") },
+    Operation { method: "patch", path: "/api/webauthn/credentials/{id}", who: Person, summary: "Rename a passkey", body: Some("PasskeyName"), status: 200, answer: One("Passkey") },
     delete("/api/webauthn/credentials/{id}", Browser, "Remove a passkey, never the last one"),
     get("/api/webauthn/signals", Browser, "What the WebAuthn Signal API tells the authenticator", One("Signals")),
     post("/api/enrollment/start", Anybody, "Options of an enrollment, in a browser that opened a link", Some("UserInput"), 200, One("CreationOptions")),

@@ -164,7 +164,8 @@ fn destination(interaction: &Interaction) -> String {
 /// What the scopes release, with the values that will be sent.
 async fn claims(app: &App, present: &SignedIn, interaction: &Interaction) -> Result<Vec<Claim>, ApiError> {
     let Some(person) = person_claims(app, present.user.id()).await? else { return Err(ApiError::not_signed_in()) };
-    let asked = |name| interaction.request.scopes.contains(name);
+    let scopes = interaction.request.consent_scopes();
+    let asked = |name| scopes.contains(name);
     let mut claims = Vec::new();
     if asked(scope::PROFILE) {
         claims.push(Claim { what: "Name", value: person.display_name.clone() });

@@ -101,7 +101,7 @@ fn missing_step(request: &AuthorizationRequest, situation: &Situation<'_>) -> St
     if asked(Prompt::Consent) && !situation.done.consented {
         return Step::Consent;
     }
-    let covered = present.consented.is_some_and(|consented| consented.contains_all(&request.scopes));
+    let covered = present.consented.is_some_and(|consented| consented.contains_all(&request.consent_scopes()));
     if !situation.skip_consent && !covered {
         return Step::Consent;
     }

@@ -13,10 +13,13 @@ use crate::oauth::params::Params;
 use crate::oauth::pkce::CodeChallenge;
 use crate::oauth::redirect_uri;
 use crate::oauth::scope::{OPENID, Scopes};
+use crate::oidc::claims::scope_of;
 
 /// OpenID Connect Core §3.1.2.1; longer ones could not be echoed safely.
 const MAX_STATE: usize = 4_096;
 const MAX_NONCE: usize = 1_024;
+/// Claims about the authentication, which say nothing of the person (OpenID Connect Core §2).
+const PROTOCOL_CLAIMS: [&str; 8] = ["sub", "iss", "aud", "auth_time", "nonce", "acr", "amr", "sid"];
 
 /// A request that may be answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +36,15 @@ pub struct AuthorizationRequest {
     pub login_hint: Option<String>,
     pub acr_values: Vec<String>,
     pub claims: RequestedClaims,
+}
+
+impl AuthorizationRequest {
+    /// What the person must have consented to: the scopes, and for a claim asked for by its name the scope that releases
+    /// it.
+    pub fn consent_scopes(&self) -> Scopes {
+        let of_claims = self.claims.names.iter().filter(|name| !PROTOCOL_CLAIMS.contains(&name.as_str()));
+        Scopes::known(self.scopes.iter().chain(of_claims.map(|name| scope_of(name))))
+    }
 }
 
 /// OpenID Connect Core §3.1.2.1.

@@ -159,6 +159,19 @@ fn openid_core_5_5_the_claims_parameter() {
     }
 }
 
+#[test]
+fn openid_core_5_5_a_claim_asked_for_by_name_needs_the_consent_of_its_scope() {
+    let asks = |names: &str| [("claims", format!(r#"{{"userinfo": {names}}}"#))];
+    let consent = |names: &str| {
+        let asks = asks(names);
+        read(&asks.each_ref().map(|(name, value)| (*name, value.as_str()))).unwrap().consent_scopes().to_string()
+    };
+
+    assert_eq!(consent(r#"{"email": null}"#), "openid email");
+    assert_eq!(consent(r#"{"name": {"essential": true}, "groups": null}"#), "openid profile email groups");
+    assert_eq!(consent(r#"{"acr": null, "auth_time": {"essential": true}}"#), "openid email");
+}
+
 fn ada() -> UserId {
     UserId(Uuid::from_u128(1))
 }

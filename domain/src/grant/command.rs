@@ -21,7 +21,8 @@ pub enum GrantCommand {
     Refresh(Box<Refresh>),
     RevokeToken {
         client_id: ClientId,
-        jti: String,
+        token: IssuedAccessToken,
+        now: OffsetDateTime,
     },
     /// The client gives its refresh token back.
     RevokeByRefreshToken {

@@ -48,9 +48,15 @@ pub enum GrantEvent {
     /// RFC 9700 §4.14.2: a refresh token that was rotated away comes again.
     #[serde(rename = "grant.refresh_reuse_detected")]
     RefreshReuseDetected { generation: u32 },
-    /// One access token (RFC 7009).
+    /// One access token (RFC 7009). Older events do not tell the times.
     #[serde(rename = "grant.token_revoked")]
-    TokenRevoked { jti: String },
+    TokenRevoked {
+        jti: String,
+        #[serde(default, with = "time::serde::rfc3339::option")]
+        expires_at: Option<OffsetDateTime>,
+        #[serde(default, with = "time::serde::rfc3339::option")]
+        at: Option<OffsetDateTime>,
+    },
     #[serde(rename = "grant.revoked")]
     Revoked { why: RevokedWhy },
 }

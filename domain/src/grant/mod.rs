@@ -79,12 +79,14 @@ impl Decider for Grant {
             }
             GrantCommand::RedeemCode(redeem) => self.redeem(*redeem),
             GrantCommand::Refresh(refresh) => self.refresh(*refresh),
-            GrantCommand::RevokeToken { client_id, jti } => {
+            GrantCommand::RevokeToken { client_id, token, now } => {
                 if self.client()? != &client_id {
                     return Err(GrantRefusal::OtherClient);
                 }
                 let ended = matches!(self, Self::Revoked { .. });
-                Ok(if ended { Vec::new() } else { vec![GrantEvent::TokenRevoked { jti }] })
+                let IssuedAccessToken { jti, expires_at } = token;
+                let revoked = GrantEvent::TokenRevoked { jti, expires_at: Some(expires_at), at: Some(now) };
+                Ok(if ended { Vec::new() } else { vec![revoked] })
             }
             GrantCommand::RevokeByRefreshToken { client_id, presented } => {
                 if self.client()? != &client_id {
@@ -140,6 +142,11 @@ impl Grant {
             Self::Revoked { authorization } => authorization.as_deref(),
             Self::Absent | Self::ClientOnly { .. } => None,
         }
+    }
+
+    /// Whether its code still waits to be redeemed.
+    pub fn code_is_unused(&self) -> bool {
+        matches!(self, Self::Authorized { .. })
     }
 
     /// Whether a refresh token is the one that works now.

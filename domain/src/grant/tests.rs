@@ -281,15 +281,35 @@ fn a_refresh_narrows_but_never_widens() {
 }
 
 #[test]
+fn a_code_waits_until_something_comes_of_it() {
+    let state = |given: &[GrantEvent]| {
+        let mut state = Grant::default();
+        given.iter().cloned().for_each(|event| state.evolve(event));
+        state
+    };
+
+    assert!(state(&[authorized()]).code_is_unused());
+    for given in
+        [&[][..], &[authorized(), issued()], &[authorized(), GrantEvent::PkceFailed], &[client_tokens_issued()]]
+    {
+        assert!(!state(given).code_is_unused(), "{given:?}");
+    }
+}
+
+#[test]
 fn a_grant_without_offline_access_has_nothing_to_refresh() {
     let without = GrantEvent::TokensIssued { access_token: token(1), refresh_token: None, causes: causes() };
     given_when_then(&[authorized(), without], refresh(presenting(1, NOON)), Err(GrantRefusal::Unknown));
 }
 
+fn token_revoked() -> GrantEvent {
+    let IssuedAccessToken { jti, expires_at } = token(1);
+    GrantEvent::TokenRevoked { jti, expires_at: Some(expires_at), at: Some(NOON) }
+}
+
 #[test]
 fn a_client_revokes_its_own_tokens() {
-    let revoke = |client_id| GrantCommand::RevokeToken { client_id, jti: "jti-1".into() };
-    let token_revoked = || GrantEvent::TokenRevoked { jti: "jti-1".into() };
+    let revoke = |client_id| GrantCommand::RevokeToken { client_id, token: token(1), now: NOON };
     for given in [vec![authorized(), issued()], vec![client_tokens_issued()]] {
         given_when_then(&given, revoke(wiki()), Ok(vec![token_revoked()]));
         given_when_then(&given, revoke(thief()), Err(GrantRefusal::OtherClient));
@@ -359,7 +379,7 @@ fn stored_form() {
             GrantEvent::PkceFailed,
             GrantEvent::CodeReplayed,
             GrantEvent::RefreshReuseDetected { generation: 1 },
-            GrantEvent::TokenRevoked { jti: "jti-1".into() },
+            token_revoked(),
             revoked(RevokedWhy::CodeReplayed),
             revoked(RevokedWhy::RefreshReused),
             revoked(RevokedWhy::ByClient),
@@ -377,10 +397,19 @@ fn stored_form() {
             "grant.pkce_failed",
             "grant.code_replayed",
             { "grant.refresh_reuse_detected": { "generation": 1 } },
-            { "grant.token_revoked": { "jti": "jti-1" } },
+            { "grant.token_revoked": {
+                "jti": "jti-1", "expires_at": "2026-11-23T13:00:00Z", "at": "2026-11-23T12:00:00Z"
+            } },
             { "grant.revoked": { "why": "code_replayed" } },
             { "grant.revoked": { "why": "refresh_reused" } },
             { "grant.revoked": { "why": "by_client" } },
         ]),
     );
+}
+
+#[test]
+fn a_revocation_that_was_stored_without_times_is_still_read() {
+    let stored = json!({ "grant.token_revoked": { "jti": "jti-1" } });
+    let read: GrantEvent = serde_json::from_value(stored).unwrap();
+    assert_eq!(read, GrantEvent::TokenRevoked { jti: "jti-1".into(), expires_at: None, at: None });
 }

@@ -23,6 +23,9 @@ pub struct AccessTokenClaims {
     pub acr: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
+    /// The claims that UserInfo releases by name (OpenID Connect Core §5.5).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<String>,
 }
 
 /// The `jti` of an access token: its grant's id and a random part, so that one look-up answers whether it still counts.

@@ -25,33 +25,43 @@ pub struct PersonClaims {
 }
 
 impl PersonClaims {
-    /// The claims of the granted scopes, and none beyond; a claim without a value is left out, never null.
-    pub fn released(&self, scopes: &Scopes) -> Map<String, Value> {
+    /// The claims of the granted scopes and those asked for by name, and none beyond.
+    pub fn released(&self, scopes: &Scopes, names: &[String]) -> Map<String, Value> {
+        let mut claims = self.all();
+        claims.retain(|name, _| scopes.contains(scope_of(name)) || names.contains(name));
+        claims
+    }
+
+    /// A claim without a value is left out, never null.
+    fn all(&self) -> Map<String, Value> {
         let mut claims = Map::new();
-        if scopes.contains(PROFILE) {
-            for CustomClaim { key, value } in &self.custom {
-                claims.insert(key.clone(), unpack(value));
-            }
-            put(&mut claims, "name", &self.display_name);
-            put(&mut claims, "display_name", &self.display_name);
-            put(&mut claims, "given_name", &self.first_name);
-            put(&mut claims, "family_name", &self.last_name);
-            put(&mut claims, "preferred_username", &self.username);
-            put(&mut claims, "nickname", &self.username);
-            put(&mut claims, "locale", self.locale.as_deref().unwrap_or_default());
-            claims.insert("updated_at".to_owned(), json!(self.updated_at));
+        put(&mut claims, "nickname", &self.username);
+        for CustomClaim { key, value } in &self.custom {
+            claims.insert(key.clone(), unpack(key, value));
         }
-        if scopes.contains(EMAIL)
-            && let Some(email) = &self.email
-        {
+        put(&mut claims, "name", &self.display_name);
+        put(&mut claims, "display_name", &self.display_name);
+        put(&mut claims, "given_name", &self.first_name);
+        put(&mut claims, "family_name", &self.last_name);
+        put(&mut claims, "preferred_username", &self.username);
+        put(&mut claims, "locale", self.locale.as_deref().unwrap_or_default());
+        claims.insert("updated_at".to_owned(), json!(self.updated_at));
+        if let Some(email) = &self.email {
             claims.insert("email".to_owned(), json!(email));
             claims.insert("email_verified".to_owned(), json!(self.email_verified));
         }
-        if scopes.contains(GROUPS) {
-            // Always an array: apps treat a bare text differently.
-            claims.insert("groups".to_owned(), json!(self.groups));
-        }
+        // Always an array: apps treat a bare text differently.
+        claims.insert("groups".to_owned(), json!(self.groups));
         claims
+    }
+}
+
+/// The scope that releases a claim (OpenID Connect Core §5.4). Claims of an administrator's choice go with the profile.
+pub fn scope_of(name: &str) -> &'static str {
+    match name {
+        "email" | "email_verified" => EMAIL,
+        "groups" => GROUPS,
+        _ => PROFILE,
     }
 }
 
@@ -61,10 +71,18 @@ fn put(claims: &mut Map<String, Value>, name: &str, value: &str) {
     }
 }
 
-/// JSON objects, arrays, numbers and truth values inside the text are meant as such.
-fn unpack(value: &str) -> Value {
+/// JSON objects, arrays, numbers and truth values inside the text are meant as such, save in claims that are texts: a
+/// year of birth is no number (OpenID Connect Core §5.1).
+fn unpack(key: &str, value: &str) -> Value {
+    if TEXTS.contains(&key) {
+        return json!(value);
+    }
     match serde_json::from_str(value) {
         Ok(Value::Null) | Err(_) => json!(value),
         Ok(unpacked) => unpacked,
     }
 }
+
+/// Standard claims that an administrator may set, and that are texts whatever they look like.
+const TEXTS: [&str; 8] =
+    ["middle_name", "nickname", "profile", "website", "gender", "birthdate", "zoneinfo", "phone_number"];

@@ -25,7 +25,7 @@ pub fn id_token(
     minimal: bool,
     now: OffsetDateTime,
 ) -> Value {
-    let mut claims = if minimal { Map::new() } else { person.released(scopes) };
+    let mut claims = if minimal { Map::new() } else { person.released(scopes, &authorization.claims) };
     let own = json!({
         "iss": issuer,
         "sub": person.sub,

@@ -38,7 +38,7 @@ fn ada() -> PersonClaims {
 }
 
 fn released(scopes: &[&str]) -> Value {
-    Value::Object(ada().released(&Scopes::known(scopes.iter().copied())))
+    Value::Object(ada().released(&Scopes::known(scopes.iter().copied()), &[]))
 }
 
 #[test]
@@ -56,16 +56,39 @@ fn openid_core_5_4_scopes_release_their_claims_and_none_beyond() {
 }
 
 #[test]
+fn openid_core_5_5_a_claim_is_released_by_its_name() {
+    let released = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        Value::Object(ada().released(&Scopes::known(["openid"]), &names))
+    };
+
+    assert_eq!(released(&["name", "level", "acr", "nobody_has_it"]), json!({ "name": "Ada L", "level": 3 }));
+    assert_eq!(released(&["email"]), json!({ "email": "ada@example.org" }));
+}
+
+#[test]
+fn openid_core_5_1_standard_claims_are_texts_whatever_they_look_like() {
+    let custom = [("birthdate", "1815"), ("phone_number", "5550100"), ("nickname", "true"), ("zoneinfo", "[]")];
+    let custom = custom.map(|(key, value)| CustomClaim { key: key.into(), value: value.into() }).to_vec();
+    let names = ["birthdate", "phone_number", "nickname", "zoneinfo"].map(str::to_owned);
+
+    assert_eq!(
+        Value::Object(PersonClaims { custom, ..ada() }.released(&Scopes::default(), &names)),
+        json!({ "birthdate": "1815", "phone_number": "5550100", "nickname": "true", "zoneinfo": "[]" })
+    );
+}
+
+#[test]
 fn groups_are_an_array_even_of_none_and_one() {
     assert_eq!(released(&["groups"]), json!({ "groups": [] }));
     let member = PersonClaims { groups: vec!["editors".into()], ..ada() };
-    assert_eq!(Value::Object(member.released(&Scopes::known(["groups"]))), json!({ "groups": ["editors"] }));
+    assert_eq!(Value::Object(member.released(&Scopes::known(["groups"]), &[])), json!({ "groups": ["editors"] }));
 }
 
 #[test]
 fn without_an_address_there_is_no_email_claim() {
     let without = PersonClaims { email: None, ..ada() };
-    assert_eq!(Value::Object(without.released(&Scopes::known(["email"]))), json!({}));
+    assert_eq!(Value::Object(without.released(&Scopes::known(["email"]), &[])), json!({}));
 }
 
 fn authorization() -> Authorization {
@@ -148,7 +171,7 @@ fn discovery_offers_what_there_is() {
     assert_eq!(metadata["request_parameter_supported"], false);
     let own = ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"];
     let person = PersonClaims { custom: vec![], last_name: "L".into(), locale: Some("sv".into()), ..ada() };
-    let told = person.released(&Scopes::known(["profile", "email", "groups"]));
+    let told = person.released(&Scopes::known(["profile", "email", "groups"]), &[]);
     let mut all: Vec<&str> = own.into_iter().chain(told.keys().map(String::as_str)).collect();
     let mut offered: Vec<&str> =
         metadata["claims_supported"].as_array().unwrap().iter().filter_map(Value::as_str).collect();

@@ -163,3 +163,12 @@ fn each_event_is_stored_under_its_stable_name() {
         ]),
     );
 }
+
+#[test]
+fn each_reason_for_an_end_is_stored_under_its_stable_name() {
+    use SessionEnd::{EndedByAdmin, EndedByOwner, LogoutRequested, Replaced, SignedOut};
+
+    let stored = serde_json::to_value([SignedOut, LogoutRequested, EndedByOwner, EndedByAdmin, Replaced]).unwrap();
+    let names = ["signed_out", "logout_requested", "ended_by_owner", "ended_by_admin", "replaced"];
+    assert_eq!(stored, serde_json::json!(names));
+}

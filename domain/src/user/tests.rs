@@ -489,3 +489,11 @@ fn stored_form() {
         ]),
     );
 }
+
+#[test]
+fn each_way_in_and_out_is_stored_under_its_stable_name() {
+    let ways = [RegisteredVia::Setup, RegisteredVia::Admin, RegisteredVia::Api, RegisteredVia::StaticApiKey];
+    assert_eq!(serde_json::to_value(ways).unwrap(), json!(["setup", "admin", "api", "static_api_key"]));
+    let by = [RemovedBy::Owner, RemovedBy::Admin, RemovedBy::Recovery];
+    assert_eq!(serde_json::to_value(by).unwrap(), json!(["owner", "admin", "recovery"]));
+}

@@ -72,6 +72,13 @@ impl Connection {
         }
     }
 
+    /// Calls a method and does not wait for what comes of it.
+    pub fn tell(&self, method: &str, params: Value) {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let message = json!({ "id": id, "method": method, "params": params });
+        drop(self.outgoing.send(message.to_string()));
+    }
+
     pub fn events(&self) -> broadcast::Receiver<Value> {
         self.events.subscribe()
     }

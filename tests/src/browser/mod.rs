@@ -1,22 +1,28 @@
-//! Real Chromium over the DevTools protocol: one browser for a test run, a context and an authenticator for each test.
+//! Real Chromium over the DevTools protocol: one browser for the tests that run, a context and an authenticator for each.
 
 mod connection;
 mod page;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::{Duration, Instant};
 
 use connection::Connection;
 pub use page::{Authenticator, Page};
 use serde_json::json;
 use tokio::process::{Child, Command};
+use tokio::runtime::Runtime;
+use tokio::sync::Mutex;
 
 /// How long anything may take before a test gives up on it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
-/// A running Chromium; it ends with its last page.
+/// The connection outlives the test that opened it, and with it its runtime.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+static RUNNING: Mutex<Weak<Browser>> = Mutex::const_new(Weak::new());
+
+/// A running Chromium; it ends with the last test that has it.
 pub struct Browser {
     connection: Arc<Connection>,
     _process: Child,
@@ -24,7 +30,18 @@ pub struct Browser {
 }
 
 impl Browser {
+    /// The browser that runs, or a new one.
     pub async fn launch() -> Arc<Self> {
+        let mut running = RUNNING.lock().await;
+        if let Some(browser) = running.upgrade() {
+            return browser;
+        }
+        let browser = Arc::new(RUNTIME.spawn(Self::start()).await.unwrap());
+        *running = Arc::downgrade(&browser);
+        browser
+    }
+
+    async fn start() -> Self {
         let profile = std::env::temp_dir().join(format!("chancery-browser-{}", uuid::Uuid::new_v4().simple()));
         std::fs::create_dir_all(&profile).unwrap();
         let program = ["chromium", "google-chrome", "chromium-browser"].into_iter().find(|name| on_path(name));
@@ -40,7 +57,7 @@ impl Browser {
         let process = command.spawn().unwrap();
         let url = endpoint(&profile).await;
         let connection = Connection::open(&url).await;
-        Arc::new(Self { connection, _process: process, profile })
+        Self { connection, _process: process, profile }
     }
 
     /// A page in a context of its own: no cookie, no passkey of another test.
@@ -51,7 +68,7 @@ impl Browser {
         let target = self.connection.call(None, "Target.createTarget", target).await["targetId"].clone();
         let attach = json!({ "targetId": target, "flatten": true });
         let session = self.connection.call(None, "Target.attachToTarget", attach).await["sessionId"].clone();
-        Page::new(self.clone(), session.as_str().unwrap().to_owned()).await
+        Page::new(self.clone(), context, session.as_str().unwrap().to_owned()).await
     }
 
     pub(crate) fn connection(&self) -> &Connection {

@@ -7,12 +7,17 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::{Browser, PATIENCE};
+
+/// How long one look at a page may take.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// A tab in a context of its own.
 pub struct Page {
     browser: Arc<Browser>,
+    context: String,
     session: String,
     complaints: Arc<Mutex<Vec<String>>>,
 }
@@ -24,7 +29,7 @@ pub struct Authenticator<'a> {
 }
 
 impl Page {
-    pub(super) async fn new(browser: Arc<Browser>, session: String) -> Self {
+    pub(super) async fn new(browser: Arc<Browser>, context: String, session: String) -> Self {
         let complaints = Arc::new(Mutex::new(Vec::new()));
         let (mut events, own, heard) = (browser.connection().events(), session.clone(), complaints.clone());
         tokio::spawn(async move {
@@ -42,7 +47,7 @@ impl Page {
                 heard.lock().unwrap().push(complaint);
             }
         });
-        let page = Self { browser, session, complaints };
+        let page = Self { browser, context, session, complaints };
         for domain in ["Page", "Runtime", "Log"] {
             page.call(&format!("{domain}.enable"), json!({})).await;
         }
@@ -77,11 +82,27 @@ impl Page {
     /// Waits until an expression is true; a page that is on its way elsewhere counts as not yet.
     pub async fn until(&self, what: &str, expression: &str) {
         let deadline = Instant::now() + PATIENCE;
-        while self.try_eval(expression).await != Ok(json!(true)) {
+        // An answer may be lost with the page that should have given it.
+        while timeout(GLANCE, self.try_eval(expression)).await != Ok(Ok(json!(true))) {
             if Instant::now() > deadline {
                 let shown = self.try_eval("location.href + '\\n' + document.body.innerText").await;
                 panic!("waited in vain for {what} at {}", shown.unwrap_or_default().as_str().unwrap_or_default());
             }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until these are the addresses of the frames in the page.
+    pub async fn until_frames(&self, addresses: &[&str]) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let tree = self.call("Page.getFrameTree", json!({})).await;
+            let children = tree["frameTree"]["childFrames"].as_array().cloned().unwrap_or_default();
+            let shown: Vec<_> = children.iter().map(|child| child["frame"]["url"].as_str().unwrap()).collect();
+            if shown == addresses {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{shown:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -170,6 +191,13 @@ impl Page {
         let run = "axe.run().then(r => r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' | ')))";
         let found = self.eval(run).await;
         found.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        let context = json!({ "browserContextId": self.context });
+        self.browser.connection().tell("Target.disposeBrowserContext", context);
     }
 }
 

@@ -122,3 +122,49 @@ async fn every_page_of_the_house_is_sound() {
     }
     assert_eq!(page.complaints(), Vec::<String>::new());
 }
+
+/// Before what cannot be undone, a page asks; after a mistake, a form says what is wrong.
+#[tokio::test]
+async fn every_question_and_every_complaint_is_sound() {
+    let (server, browser) = (Server::start().await, Browser::launch().await);
+    let page = browser.page().await;
+    let mut admin = server.admin.clone();
+    let mut root = server.first_admin().await;
+    let mut ada = server.person("ada").await;
+    second_passkey(&mut ada, &server, "bada5566-a7aa-401f-bd96-45619a55120d").await;
+    let wiki = server.client(&json!({})).await;
+    ada.authorize(&wiki, &[]).await.expect(303);
+    let group = json!({ "name": "editors", "friendlyName": "Editors" });
+    let group = admin.post("/api/user-groups", &group).await.expect(201).json()["id"].clone();
+    let key = json!({ "name": "Deploy", "expiresAt": "2027-01-01T00:00:00Z" });
+    let key = root.visitor.post("/api/api-keys", &key).await.expect(201).json()["apiKey"]["id"].clone();
+    let first = |list: &serde_json::Value| list[0]["id"].as_str().unwrap().to_owned();
+    let passkey = first(&ada.visitor.get("/api/webauthn/credentials").await.json());
+    let secret = first(&admin.get(&format!("/api/oidc/clients/{}/secrets", wiki.id)).await.json());
+    let link = format!("/api/users/{}/one-time-access-token", ada.id);
+    let link = admin.post(&link, &json!({})).await.expect(201).json()["url"].as_str().unwrap().to_owned();
+    let at = |path: &str| format!("{}{path}", server.issuer());
+
+    look_at(&page, "recovery", &link).await;
+    act_as(&page, &server, &ada).await;
+    look_at(&page, "withdraw", &at(&format!("/account/apps/{}/withdraw", wiki.id))).await;
+    look_at(&page, "remove-passkey", &at(&format!("/account/passkeys/{passkey}/remove"))).await;
+    page.goto(&at("/account")).await;
+    page.fill("[name=username]", "not a name").await;
+    page.click("#save").await;
+    page.wait_for("[aria-invalid]").await;
+    assert_eq!(page.axe().await, Vec::<String>::new(), "a form with a mistake");
+    act_as(&page, &server, &root).await;
+    for (name, path) in [
+        ("delete-person", format!("/admin/people/{}/delete", ada.id)),
+        ("remove-persons-passkey", format!("/admin/people/{}/passkeys/{passkey}/remove", ada.id)),
+        ("delete-group", format!("/admin/groups/{}/delete", group.as_str().unwrap())),
+        ("remove-secret", format!("/admin/apps/{}/secrets/{secret}/remove", wiki.id)),
+        ("delete-client", format!("/admin/apps/{}/delete", wiki.id)),
+        ("revoke-key", format!("/admin/api-keys/{}/revoke", key.as_str().unwrap())),
+    ] {
+        look_at(&page, name, &at(&path)).await;
+        page.wait_for("#confirm").await;
+    }
+    assert_eq!(page.complaints(), Vec::<String>::new());
+}

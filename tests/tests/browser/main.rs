@@ -1,4 +1,5 @@
 //! The main job in a real browser with a virtual authenticator.
 
+mod defenses;
 mod looks;
 mod stories;

@@ -2,6 +2,7 @@
 
 use chancery_api::accounts;
 use chancery_tests::browser::{Browser, Page};
+use chancery_tests::node::Client;
 use chancery_tests::server::Server;
 use serde_json::{Value, json};
 use time::Duration;
@@ -10,7 +11,7 @@ async fn setup_link(server: &Server) -> String {
     accounts::issue_setup_link(&server.app, &server.app.system(), Duration::DAY).await.unwrap().url
 }
 
-async fn invite(server: &Server, username: &str) -> String {
+pub async fn invite(server: &Server, username: &str) -> String {
     let mut admin = server.admin.clone();
     let user = json!({ "username": username, "firstName": "Ada", "lastName": "Lindqvist", "email": "ada@example.org" });
     let id = admin.post("/api/users", &user).await.expect(201).json()["id"].as_str().unwrap().to_owned();
@@ -19,7 +20,7 @@ async fn invite(server: &Server, username: &str) -> String {
 }
 
 /// Enrolls through a link and puts the second passkey off.
-async fn enroll(page: &Page, link: &str) {
+pub async fn enroll(page: &Page, link: &str) {
     page.goto(link).await;
     page.wait_for_path("/enroll").await;
     page.click("#enroll").await;
@@ -28,7 +29,13 @@ async fn enroll(page: &Page, link: &str) {
     page.wait_for_path("/account").await;
 }
 
-fn assert_quiet(page: &Page) {
+/// An app whose callback is a page of another origin.
+async fn app_elsewhere(server: &Server, trusted: bool) -> Client {
+    let callback = format!("{}/help", server.issuer().replace("localhost", "127.0.0.1"));
+    server.client(&json!({ "callbackURLs": [callback], "skipConsent": trusted })).await
+}
+
+pub fn assert_quiet(page: &Page) {
     assert_eq!(page.complaints(), Vec::<String>::new());
 }
 
@@ -60,14 +67,19 @@ async fn the_first_admin_sets_up_in_a_browser() {
 async fn an_invited_person_enrolls_signs_out_and_signs_in_by_button() {
     let (server, browser) = (Server::start().await, Browser::launch().await);
     let page = browser.page().await;
-    page.add_authenticator(json!({})).await;
+    let authenticator = page.add_authenticator(json!({})).await;
     enroll(&page, &invite(&server, "ada").await).await;
-
     page.click("#sign-out").await;
     page.wait_for("#signed-out").await;
-    // Without autofill, so that it is the button that signs in.
-    page.goto(&format!("{}/help", server.issuer())).await;
+
+    // Nobody touches it while the page offers autofill, so that it is the button that signs in.
+    authenticator.set_presence(false).await;
     page.goto(&format!("{}/login", server.issuer())).await;
+    assert_eq!(page.text("#sign-in").await, "Use a passkey");
+    assert_eq!(page.url().await, format!("{}/login", server.issuer()));
+    authenticator.set_presence(true).await;
+    page.click("#sign-in").await;
+
     page.wait_for_path("/account").await;
     assert_quiet(&page);
 }
@@ -80,13 +92,13 @@ async fn autofill_needs_no_press_and_the_field_invites_it() {
     enroll(&page, &invite(&server, "ada").await).await;
     page.click("#sign-out").await;
     page.wait_for("#signed-out").await;
-
     authenticator.set_presence(false).await;
     page.goto(&format!("{}/login", server.issuer())).await;
     assert_eq!(page.eval("document.querySelector('#passkey').autocomplete").await, "username webauthn");
-    assert_eq!(page.text("#sign-in").await, "Use a passkey");
+
+    // With somebody there, the request that the page made on load is answered without a press.
     authenticator.set_presence(true).await;
-    page.click("#sign-in").await;
+    page.goto(&format!("{}/login", server.issuer())).await;
 
     page.wait_for_path("/account").await;
     assert_quiet(&page);
@@ -95,8 +107,7 @@ async fn autofill_needs_no_press_and_the_field_invites_it() {
 #[tokio::test]
 async fn consent_tells_the_app_and_so_does_cancel() {
     let (server, browser) = (Server::start().await, Browser::launch().await);
-    let callback = format!("{}/help", server.issuer().replace("localhost", "127.0.0.1"));
-    let wiki = server.client(&json!({ "callbackURLs": [callback] })).await;
+    let wiki = app_elsewhere(&server, false).await;
     let page = browser.page().await;
     page.add_authenticator(json!({})).await;
     enroll(&page, &invite(&server, "ada").await).await;
@@ -202,4 +213,41 @@ async fn a_session_ended_elsewhere_is_over_here() {
 
     page.goto(&format!("{}/account", server.issuer())).await;
     page.wait_for_path("/login").await;
+}
+
+#[tokio::test]
+async fn az07_an_app_that_asks_for_a_fresh_sign_in_gets_one() {
+    let (server, browser) = (Server::start().await, Browser::launch().await);
+    let wiki = app_elsewhere(&server, true).await;
+    let page = browser.page().await;
+    page.add_authenticator(json!({})).await;
+    enroll(&page, &invite(&server, "ada").await).await;
+    server.later(Duration::minutes(1));
+
+    page.goto(&format!("{}{}", server.issuer(), wiki.authorize(&[("prompt", "login")]))).await;
+    page.wait_for_path("/reauthenticate").await;
+    server.later(Duration::seconds(1));
+    page.click("#reauthenticate").await;
+
+    page.wait_for_path("/help").await;
+    assert!(page.url().await.contains("code="), "{}", page.url().await);
+    assert_quiet(&page);
+}
+
+#[tokio::test]
+async fn c28_an_answer_by_form_post_reaches_the_app_by_itself() {
+    let (server, browser) = (Server::start().await, Browser::launch().await);
+    let wiki = app_elsewhere(&server, true).await;
+    let page = browser.page().await;
+    page.add_authenticator(json!({})).await;
+    enroll(&page, &invite(&server, "ada").await).await;
+
+    for more in [("nonce", "n"), ("prompt", "none login")] {
+        let path = wiki.authorize(&[("response_mode", "form_post"), more]);
+        page.goto(&format!("{}{path}", server.issuer())).await;
+        // The app's address takes no posts here; what counts is that the form got there, and nothing is in the query.
+        page.until("the app", "location.hostname === '127.0.0.1' && document.readyState === 'complete'").await;
+        assert_eq!(page.url().await, wiki.redirect_uri);
+    }
+    assert_quiet(&page);
 }

@@ -20,13 +20,21 @@ fn client() -> ClientId {
     "wiki".parse().unwrap()
 }
 
+fn token() -> IssuedAccessToken {
+    IssuedAccessToken { jti: "grant.token".into(), expires_at: datetime!(2026-11-23 13:00 UTC) }
+}
+
 fn issue() -> GrantCommand {
-    let access_token = IssuedAccessToken { jti: "grant.token".into(), expires_at: datetime!(2026-11-23 13:00 UTC) };
-    GrantCommand::IssueToClient { client_id: client(), scopes: Scopes::default(), access_token, causes: causes() }
+    GrantCommand::IssueToClient {
+        client_id: client(),
+        scopes: Scopes::default(),
+        access_token: token(),
+        causes: causes(),
+    }
 }
 
 fn revoke() -> GrantCommand {
-    GrantCommand::RevokeToken { client_id: client(), jti: "grant.token".into() }
+    GrantCommand::RevokeToken { client_id: client(), token: token(), now: datetime!(2026-11-23 12:00 UTC) }
 }
 
 #[tokio::test]

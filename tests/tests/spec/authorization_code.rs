@@ -127,17 +127,21 @@ async fn cr02_of_fifty_parallel_redemptions_on_two_nodes_one_wins() {
     for n in 0..50 {
         let node = if n % 2 == 0 { first.clone() } else { second.clone() };
         let (wiki, code) = (wiki.clone(), code.clone());
-        tries.push(tokio::spawn(async move { wiki.redeem(&node, &code).await.status }));
+        tries.push(tokio::spawn(async move { wiki.redeem(&node, &code).await }));
     }
-    let mut won = 0;
+    let mut won = Vec::new();
     for attempt in tries {
-        match attempt.await.unwrap() {
-            200 => won += 1,
-            status => assert_eq!(status, 400),
+        let answer = attempt.await.unwrap();
+        match answer.status {
+            200 => won.push(answer.json()["access_token"].as_str().unwrap().to_owned()),
+            _ => assert_refused(&answer, "invalid_grant"),
         }
     }
 
-    assert_eq!(won, 1);
+    assert_eq!(won.len(), 1);
+    for node in [&first, &second] {
+        userinfo(node, &won[0]).await.expect(401);
+    }
     let events = first.app.store.feed().read(0, 1000).await.unwrap();
     let issued = events.iter().filter(|recorded| recorded.event.name() == "grant.tokens_issued").count();
     assert_eq!(issued, 1);

@@ -1,9 +1,14 @@
 //! The protocols over HTTP: exact status, headers and JSON.
 
 mod admin_api;
+mod administration;
+mod answers;
 mod authorization_code;
 mod authorization_endpoint;
+mod authorization_parameters;
 mod client_authentication;
+mod client_file;
+mod conformance_page;
 mod enrollment;
 mod history;
 mod openapi;
@@ -14,7 +19,13 @@ mod rfc6749_refresh_token;
 mod robustness;
 mod rp_initiated_logout;
 mod sessions;
+mod signing_keys;
 mod story_rebuild;
 mod story_sign_in;
+mod token_endpoint;
 mod tokens;
+mod userinfo_claims;
 mod webauthn_ceremonies;
+mod webauthn_registration;
+mod webauthn_sign_in;
+mod what_ends_a_grant;

@@ -1,0 +1,71 @@
+//! What a browser must not let happen, and what a provider of passkeys must hear: attacks WR-12 and WA-10.
+
+use chancery_tests::browser::Browser;
+use chancery_tests::server::Server;
+use serde_json::{Value, json};
+
+use crate::stories::{assert_quiet, enroll, invite};
+
+#[tokio::test]
+async fn wr12_hostile_names_stay_text_from_enrollment_to_consent() {
+    const HOSTILE: &str = "</script>\u{2028}<script>pwned=1</script><!--";
+    let (server, browser) = (Server::start().await, Browser::launch().await);
+    let page = browser.page().await;
+    page.add_authenticator(json!({})).await;
+    let user = json!({
+        "username": "mallory", "firstName": HOSTILE, "lastName": "<img src=x onerror=pwned=1>", "displayName": HOSTILE
+    });
+    let mut admin = server.admin.clone();
+    let made = admin.post("/api/users", &user).await;
+    // Characters that cannot be shown are refused outright; the rest is a name like any other.
+    assert_eq!(made.status, 400, "{}", made.text);
+    let shown = HOSTILE.replace('\u{2028}', "");
+    let user = json!({
+        "username": "mallory", "firstName": shown, "lastName": "<img src=x onerror=pwned=1>", "displayName": shown
+    });
+    let id = admin.post("/api/users", &user).await.expect(201).json()["id"].as_str().unwrap().to_owned();
+    let link = admin.post(&format!("/api/users/{id}/one-time-access-token"), &json!({})).await.expect(201).json();
+    let app = server.client(&json!({ "name": "\"><script>pwned=1</script>" })).await;
+
+    enroll(&page, link["url"].as_str().unwrap()).await;
+    assert!(page.text("h1").await.contains("</script>"), "{}", page.text("h1").await);
+    assert_eq!(page.eval("typeof pwned").await, "undefined");
+    page.goto(&format!("{}{}", server.issuer(), app.authorize(&[]))).await;
+    page.wait_for_path("/consent").await;
+    assert!(page.text("h1").await.contains("<script>"));
+    for path in ["/account/passkeys", "/account/sessions", "/account/activity", "/enroll/second"] {
+        page.goto(&format!("{}{path}", server.issuer())).await;
+        assert_eq!(page.eval("typeof pwned").await, "undefined", "{path}");
+    }
+    assert_quiet(&page);
+}
+
+#[tokio::test]
+async fn wa10_no_other_site_shows_our_pages_in_a_frame() {
+    let (server, browser) = (Server::start().await, Browser::launch().await);
+    let page = browser.page().await;
+
+    page.goto(&format!("data:text/html,<iframe src='{}/login'></iframe>", server.issuer())).await;
+
+    // Chromium shows an error of its own in its place.
+    page.until_frames(&["chrome-error://chromewebdata/"]).await;
+}
+
+#[tokio::test]
+async fn a_passkey_that_was_removed_here_leaves_its_provider_at_the_next_try() {
+    let (server, browser) = (Server::start().await, Browser::launch().await);
+    let page = browser.page().await;
+    let authenticator = page.add_authenticator(json!({})).await;
+    enroll(&page, &invite(&server, "ada").await).await;
+    let mut admin = server.admin.clone();
+    let ada = admin.get("/api/users?search=ada").await.json()["data"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/users/{ada}/webauthn-credentials");
+    let passkey = admin.get(&path).await.json()[0]["id"].as_str().unwrap().to_owned();
+    admin.send(reqwest::Method::DELETE, &format!("{path}/{passkey}"), None, &[]).await.expect(204);
+
+    page.goto(&format!("{}/login", server.issuer())).await;
+    page.until("an explanation", "!document.querySelector('#alert').hidden").await;
+
+    assert!(page.text("#alert").await.contains("not known here any more"));
+    assert_eq!(authenticator.credentials().await, Vec::<Value>::new(), "the picker offers it no more");
+}

@@ -1,0 +1,109 @@
+//! What the log does not forgive, and what goes on nevertheless: attacks EV-08, EV-11 and EV-14.
+
+use std::time::{Duration, Instant};
+
+use chancery_adapters::postgres;
+use chancery_tests::process::Process;
+use chancery_tests::server::Server;
+use reqwest::Method;
+use sqlx::migrate::MigrateError;
+
+/// An event that no release knows, at the head of the log.
+const POISON: &str = "
+    INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position,
+                        event_id, recorded_at, salt, leaf_hash)
+    SELECT 'user', 'x', 1, 'user.teleported', '1', '{\"user.teleported\": {}}', '{}', max(position) + 1,
+           gen_random_uuid(), now(), 'salt', 'leaf' FROM events";
+
+#[tokio::test]
+async fn ev08_an_unknown_event_stops_the_view_that_meets_it_visibly_and_nobody_elses_sign_in() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let wiki = server.client(&serde_json::json!({})).await;
+    assert!(server.app.history_reached(server.app.store.head()).await);
+    sqlx::query(POISON).execute(&server.app.pool).await.unwrap();
+    let poisoned = server.app.store.feed().head().await.unwrap();
+
+    ada.sign_in().await.expect(200);
+    let code = ada.authorize(&wiki, &[]).await.expect(303).parameter("code").unwrap();
+    wiki.redeem(&server, &code).await.expect(200);
+
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let (position, failure) = loop {
+        let row: (i64, Option<String>) =
+            sqlx::query_as("SELECT position, failure FROM checkpoints WHERE projection = 'audit'")
+                .fetch_one(&server.app.pool)
+                .await
+                .unwrap();
+        if let (position, Some(failure)) = row {
+            break (position, failure);
+        }
+        assert!(Instant::now() < deadline, "nobody said that the history stands still");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(failure.contains(&format!("position {poisoned}")), "{failure}");
+    assert!(position < poisoned, "nothing is skipped");
+    assert!(!server.app.history_reached(server.app.store.feed().head().await.unwrap()).await);
+}
+
+#[tokio::test]
+async fn ev14_an_older_release_refuses_a_newer_schema_and_two_may_migrate_at_once() {
+    let database = chancery_tests::postgres::fresh_database().await;
+    let (one, other) = tokio::join!(postgres::migrate(&database), postgres::migrate(&database));
+    one.unwrap();
+    other.unwrap();
+    let newer = "INSERT INTO public._sqlx_migrations (version, description, success, checksum, execution_time)
+                 VALUES (99990101, 'from the future', true, 'x', 0)";
+    let mut connection = postgres::connect(&database).await.unwrap();
+    sqlx::query(newer).execute(&mut connection).await.unwrap();
+
+    let migrated = postgres::migrate(&database).await;
+
+    assert!(matches!(migrated, Err(MigrateError::VersionMissing(99_990_101))), "{migrated:?}");
+}
+
+/// The process that the embedded server in this folder runs as.
+fn postmaster(folder: &std::path::Path) -> Option<u32> {
+    let file = std::fs::read_to_string(folder.join("postgres/postmaster.pid")).ok()?;
+    file.lines().next()?.parse().ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ev11_a_database_that_is_killed_comes_back_and_so_does_everything_else() {
+    let folder = std::env::temp_dir().join(format!("chancery-ev11-{}", uuid::Uuid::new_v4().simple()));
+    let mut process = Process::embedded(env!("CARGO_BIN_EXE_chancery_node"), &folder);
+    process.start().await;
+    let mut ada = process.node.person("ada").await;
+    let (node, before) = (process.pid(), postmaster(&folder).unwrap());
+
+    let killed = std::process::Command::new("kill").args(["-9", &before.to_string()]).status().unwrap();
+    assert!(killed.success());
+    let outage = Instant::now();
+    let mut refused = 0;
+    loop {
+        let answer = ada.visitor.try_send(Method::GET, "/api/users/me", None, &[]).await.unwrap();
+        match answer.status {
+            200 if postmaster(&folder).is_some_and(|pid| pid != before) => break,
+            // Until the last backend has noticed.
+            200 => {}
+            503 => {
+                assert_eq!(answer.header("retry-after"), "5");
+                refused += 1;
+            }
+            status => panic!("{status} {}", answer.text),
+        }
+        assert!(outage.elapsed() < Duration::from_secs(30), "it did not come back");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    // What is written goes over a connection of its own, which the first attempt finds broken.
+    while ada.sign_in().await.status != 200 {}
+    assert!(refused > 0, "an outage that nobody noticed");
+    assert!(outage.elapsed() < Duration::from_secs(10), "{:?}", outage.elapsed());
+    for _ in 0..20 {
+        ada.visitor.get("/api/users/me").await.expect(200);
+    }
+    assert_eq!(process.pid(), node, "the node was not started again");
+    process.kill().await;
+    std::fs::remove_dir_all(&folder).unwrap_or_default();
+}

@@ -1,0 +1,179 @@
+//! What a grant rests on ends it at every door: codes, refresh tokens, introspection, UserInfo; attacks CR-05, RT-05, IR-03.
+
+use chancery_domain::client::{Client as ClientAggregate, ClientCommand};
+use chancery_tests::node::{Client, Person, userinfo};
+use chancery_tests::server::Server;
+use chancery_tests::visitor::Answer;
+use reqwest::Method;
+use serde_json::{Value, json};
+use time::Duration;
+
+#[track_caller]
+fn assert_invalid_grant(answer: &Answer) {
+    assert_eq!((answer.status, answer.json()["error"].as_str()), (400, Some("invalid_grant")), "{}", answer.text);
+}
+
+#[track_caller]
+fn assert_invalid_client(answer: &Answer) {
+    assert_eq!((answer.status, answer.json()["error"].as_str()), (401, Some("invalid_client")), "{}", answer.text);
+}
+
+async fn code(ada: &mut Person, client: &Client) -> String {
+    let scope = [("scope", "openid offline_access")];
+    ada.authorize(client, &scope).await.expect(303).parameter("code").expect("a code")
+}
+
+async fn tokens(server: &Server, ada: &mut Person, client: &Client) -> Value {
+    let code = code(ada, client).await;
+    client.redeem(server, &code).await.expect(200).json()
+}
+
+/// An app for the members of a group, and one of them.
+async fn restricted() -> (Server, Person, Client, String) {
+    let server = Server::start().await;
+    let mut admin = server.admin.clone();
+    let ada = server.person("ada").await;
+    let wiki = server.client(&json!({ "isGroupRestricted": true })).await;
+    let group = json!({ "name": "editors", "friendlyName": "Editors" });
+    let group = admin.post("/api/user-groups", &group).await.expect(201).json()["id"].as_str().unwrap().to_owned();
+    let groups = json!({ "userGroupIds": [group] });
+    let path = format!("/api/oidc/clients/{}/allowed-user-groups", wiki.id);
+    admin.json(Method::PUT, &path, &groups).await.expect(200);
+    set_members(&server, &group, &[&ada.id]).await;
+    (server, ada, wiki, group)
+}
+
+async fn set_members(server: &Server, group: &str, members: &[&str]) {
+    let path = format!("/api/user-groups/{group}/users");
+    server.admin.clone().json(Method::PUT, &path, &json!({ "userIds": members })).await.expect(200);
+}
+
+#[tokio::test]
+async fn cr05_rt05_whoever_left_the_group_gets_nothing_more() {
+    let (server, mut ada, wiki, group) = restricted().await;
+    let tokens = tokens(&server, &mut ada, &wiki).await;
+    let waiting = code(&mut ada, &wiki).await;
+    let (access, refresh) = (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
+    userinfo(&server, access).await.expect(200);
+
+    set_members(&server, &group, &[]).await;
+
+    let second = server.second().await;
+    for node in [&server, &second] {
+        assert_invalid_grant(&wiki.redeem(node, &waiting).await);
+        assert_invalid_grant(&wiki.refresh(node, refresh).await);
+        userinfo(node, access).await.expect(401);
+        assert_eq!(wiki.introspect(node, access).await, json!({ "active": false }));
+        assert_eq!(wiki.introspect(node, refresh).await, json!({ "active": false }));
+    }
+}
+
+#[tokio::test]
+async fn rt05_a_withdrawn_consent_ends_what_it_gave_and_a_new_one_revives_nothing() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let wiki = server.client(&json!({})).await;
+    let before = tokens(&server, &mut ada, &wiki).await;
+    let refresh = before["refresh_token"].as_str().unwrap();
+
+    ada.visitor.form(&format!("/account/apps/{}/withdraw", wiki.id), &[]).await.expect(303);
+    assert_invalid_grant(&wiki.refresh(&server, refresh).await);
+
+    let after = tokens(&server, &mut ada, &wiki).await;
+    assert_invalid_grant(&wiki.refresh(&server, refresh).await);
+    wiki.refresh(&server, after["refresh_token"].as_str().unwrap()).await.expect(200);
+}
+
+#[tokio::test]
+async fn cr05_tc11_a_disabled_app_gets_nothing_and_enabling_it_revives_nothing() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let wiki = server.client(&json!({})).await;
+    let waiting = code(&mut ada, &wiki).await;
+    let tokens = tokens(&server, &mut ada, &wiki).await;
+    let (access, refresh) = (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
+    let set = async |command| {
+        let system = server.app.system();
+        server.app.store.execute::<ClientAggregate>(&wiki.id, command, &system).await.unwrap();
+    };
+
+    set(ClientCommand::Disable).await;
+    assert_invalid_client(&wiki.redeem(&server, &waiting).await);
+    assert_invalid_client(&wiki.refresh(&server, refresh).await);
+    userinfo(&server, access).await.expect(401);
+    let page = ada.visitor.get(&wiki.authorize(&[])).await.expect(400);
+    assert!(page.headers.get("location").is_none());
+
+    set(ClientCommand::Enable).await;
+    assert_invalid_grant(&wiki.redeem(&server, &waiting).await);
+    assert_invalid_grant(&wiki.refresh(&server, refresh).await);
+    userinfo(&server, access).await.expect(401);
+}
+
+#[tokio::test]
+async fn ir03_of_a_token_that_does_not_count_nothing_is_told_but_that() {
+    let server = Server::start().await;
+    let mut admin = server.admin.clone();
+    let mut ada = server.person("ada").await;
+    let wiki = server.client(&json!({})).await;
+    let inactive = json!({ "active": false });
+    let both = |tokens: &Value| ["access_token", "refresh_token"].map(|name| tokens[name].as_str().unwrap().to_owned());
+
+    let expired = both(&tokens(&server, &mut ada, &wiki).await);
+    server.later(Duration::hours(1));
+    assert_eq!(wiki.introspect(&server, &expired[0]).await, inactive, "expired");
+    assert_eq!(wiki.introspect(&server, &expired[1]).await["active"], true);
+    server.later(Duration::days(30));
+    assert_eq!(wiki.introspect(&server, &expired[1]).await, inactive, "ended");
+
+    ada.sign_in().await.expect(200);
+    let revoked = both(&tokens(&server, &mut ada, &wiki).await);
+    let pairs =
+        [("token", revoked[1].as_str()), ("client_id", wiki.id.as_str()), ("client_secret", wiki.secret.as_str())];
+    server.visitor().form("/api/oidc/revoke", &pairs).await.expect(200);
+    let of_disabled = both(&tokens(&server, &mut ada, &wiki).await);
+    let mut user = admin.get(&format!("/api/users/{}", ada.id)).await.json();
+    user["disabled"] = json!(true);
+    admin.json(Method::PUT, &format!("/api/users/{}", ada.id), &user).await.expect(200);
+    for token in revoked.iter().chain(&of_disabled) {
+        assert_eq!(wiki.introspect(&server, token).await, inactive);
+    }
+
+    admin.send(Method::DELETE, &format!("/api/users/{}", ada.id), None, &[]).await.expect(204);
+    for token in &of_disabled {
+        assert_eq!(wiki.introspect(&server, token).await, inactive, "of somebody who is gone");
+    }
+}
+
+#[tokio::test]
+async fn revoked_tokens_that_have_expired_leave_the_view() {
+    let server = Server::start().await;
+    let wiki = server.client(&json!({})).await;
+    let revoke = async || {
+        let pairs = [("grant_type", "client_credentials")];
+        let token = wiki.token(&server, &pairs).await.expect(200).json()["access_token"].as_str().unwrap().to_owned();
+        let pairs =
+            [("token", token.as_str()), ("client_id", wiki.id.as_str()), ("client_secret", wiki.secret.as_str())];
+        server.visitor().form("/api/oidc/revoke", &pairs).await.expect(200);
+        token
+    };
+    let kept = async || {
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM revoked_tokens").fetch_one(&server.app.pool).await.unwrap();
+        count
+    };
+
+    let first = revoke().await;
+    let second = revoke().await;
+    assert_eq!(kept().await, 2);
+    server.later(Duration::hours(2));
+    revoke().await;
+    assert_eq!(kept().await, 3, "a day is left for clocks that differ");
+    server.later(Duration::hours(26));
+    revoke().await;
+
+    assert_eq!(kept().await, 1);
+    for token in [first, second] {
+        assert_eq!(wiki.introspect(&server, &token).await, json!({ "active": false }));
+    }
+}
