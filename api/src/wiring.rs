@@ -21,7 +21,7 @@ use chancery_projections::runner::Runner;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::app::{App, Parts};
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, Login};
 use crate::http::failures::Failures;
 use crate::http::key_uses::KeyUses;
 use crate::signing_keys;
@@ -64,14 +64,21 @@ pub async fn ground(config: &Config) -> anyhow::Result<Ground> {
                 embedded: Some(embedded),
             })
         }
-        Database::Server { url, owner } => {
-            let parse = |url: &Secret<String>| url.expose().parse::<PgConnectOptions>();
-            let app = parse(url).context("DATABASE_URL is not a Postgres URL")?;
-            let owner_options = owner.as_ref().map(parse).transpose().context("DATABASE_OWNER_URL")?;
+        Database::Server { app, owner } => {
+            let app = options(app).context("DATABASE_URL is not a Postgres URL")?;
+            let owner_options = owner.as_ref().map(options).transpose().context("DATABASE_OWNER_URL")?;
             let app_role = owner_options.as_ref().map(|_| app.get_username().to_owned());
             Ok(Ground { owner: owner_options.unwrap_or_else(|| app.clone()), app, app_role, embedded: None })
         }
     }
+}
+
+fn options(login: &Login) -> Result<PgConnectOptions, sqlx::Error> {
+    let options: PgConnectOptions = login.url.expose().parse()?;
+    Ok(match &login.password {
+        Some(password) => options.password(password.expose()),
+        None => options,
+    })
 }
 
 impl Ground {

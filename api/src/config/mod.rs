@@ -51,7 +51,15 @@ pub enum Database {
     /// A private Postgres in the data folder.
     Embedded { data_dir: PathBuf, bin_dir: Option<PathBuf> },
     /// A server of the operator's; `owner` migrates, if it is another role.
-    Server { url: Secret<String>, owner: Option<Secret<String>> },
+    Server { app: Login, owner: Option<Login> },
+}
+
+/// A role at a database.
+#[derive(Clone, Debug)]
+pub struct Login {
+    pub url: Secret<String>,
+    /// Where it is kept apart from the URL.
+    pub password: Option<Secret<String>>,
 }
 
 /// Whose word about the client's address counts.

@@ -36,10 +36,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     secret("DATABASE_URL", "A Postgres of your own, `postgres://user:password@host/database`. Unset: an embedded one."),
     secret("DB_CONNECTION_STRING", "The same as `DATABASE_URL`."),
+    secret("DATABASE_PASSWORD", "The password for `DATABASE_URL`, if it is kept apart from it."),
     secret(
         "DATABASE_OWNER_URL",
         "The role that owns the schema and migrates it, if `DATABASE_URL` names one with fewer rights.",
     ),
+    secret("DATABASE_OWNER_PASSWORD", "The password for `DATABASE_OWNER_URL`, if it is kept apart from it."),
     setting("DATA_DIR", "data", "The folder of the embedded Postgres and its key."),
     setting("POSTGRES_BIN_DIR", "", "Where `postgres` and `initdb` are, if they are not found by themselves."),
     setting("HOST", "0.0.0.0", "The address to listen on."),

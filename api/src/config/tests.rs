@@ -81,6 +81,21 @@ fn a_secret_may_come_from_a_file_and_loses_its_newline() {
 }
 
 #[test]
+fn the_passwords_of_the_database_may_be_kept_apart_from_its_urls() {
+    let config = read(&[
+        ("ENCRYPTION_KEY", "a-long-enough-random-key"),
+        ("DATABASE_URL", "postgres://chancery@postgres/chancery"),
+        ("DATABASE_PASSWORD", "of the app"),
+        ("DATABASE_OWNER_URL", "postgres://chancery_owner@postgres/chancery"),
+        ("DATABASE_OWNER_PASSWORD", "of the owner"),
+    ]);
+
+    let Database::Server { app, owner: Some(owner) } = config.unwrap().database else { panic!("not two roles") };
+    assert_eq!(app.password.unwrap().expose(), "of the app");
+    assert_eq!(owner.password.unwrap().expose(), "of the owner");
+}
+
+#[test]
 fn the_page_on_settings_is_the_table_of_the_code() {
     assert!(include_str!("../../../docs/SETTINGS.md").ends_with(&super::settings::settings_table()));
 }

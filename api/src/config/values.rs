@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::settings::{POCKET_ID_ONLY, SETTINGS};
-use super::{ConfigError, Database, TrustProxy};
+use super::{ConfigError, Database, Login, TrustProxy};
 
 pub(super) struct Values {
     variables: BTreeMap<String, String>,
@@ -189,8 +189,13 @@ impl Values {
                 if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
                     self.problems.push("DATABASE_URL must begin with postgres://".to_owned());
                 }
+                let password = self.optional("DATABASE_PASSWORD").map(Secret::new);
+                let owner_password = self.optional("DATABASE_OWNER_PASSWORD").map(Secret::new);
                 let owner = self.optional("DATABASE_OWNER_URL").map(Secret::new);
-                Database::Server { url: Secret::new(url), owner }
+                Database::Server {
+                    app: Login { url: Secret::new(url), password },
+                    owner: owner.map(|url| Login { url, password: owner_password }),
+                }
             }
             None => Database::Embedded {
                 data_dir: PathBuf::from(self.value("DATA_DIR")),
