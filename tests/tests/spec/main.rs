@@ -5,6 +5,7 @@ mod authorization_code;
 mod authorization_endpoint;
 mod client_authentication;
 mod enrollment;
+mod geo_updates;
 mod history;
 mod openapi;
 mod openid_discovery;
