@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -11,10 +11,12 @@ use chancery_projections::users;
 use chancery_projections::{rebuild, transactional};
 use clap::{Parser, Subcommand};
 use time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::app::App;
-use crate::config::{Config, settings_table};
+use crate::config::{Config, Listen, settings_table};
+use crate::http::connections::{Connection, Connections};
+use crate::http::remote::Peer;
 use crate::wiring::{self, Doubles, Ground};
 use crate::{accounts, router, telemetry};
 
@@ -93,8 +95,8 @@ async fn start(config: Config) -> anyhow::Result<(App, Ground)> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let listen = config.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
+    let connections = Connections::listen(&config).await;
+    let connections = connections.with_context(|| format!("{:?} cannot be listened on", config.listen))?;
     let (app, ground) = start(config).await?;
     tracing::info!(url = app.issuer, "ready");
     if !users::any(&app.pool).await? {
@@ -104,8 +106,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         println!("  Set it up: open this link and create the first administrator's passkey.\n\n  {}\n", link.url);
         println!("  It works once, for 24 hours. `chancery setup` prints a new one.\n");
     }
-    let service = router::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop_signal()).await?;
+    let service = router::router(app).into_make_service_with_connect_info::<Peer>();
+    axum::serve(connections, service).with_graceful_shutdown(stop_signal()).await?;
     if let Some(embedded) = ground.embedded {
         embedded.stop().await?;
     }
@@ -193,8 +195,24 @@ fn transactional_with_claims(app: &App) -> Vec<std::sync::Arc<dyn chancery_adapt
 
 async fn healthcheck(config: &Config) -> anyhow::Result<()> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let address = SocketAddr::from(([127, 0, 0, 1], config.listen.port()));
-    let mut stream = tokio::net::TcpStream::connect(address).await.context("the server does not listen")?;
+    let (mut stream, from): (Connection, _) = match &config.listen {
+        Listen::Tcp(address) => {
+            let address = match address.ip() {
+                IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
+                IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, address.port())),
+                _ => *address,
+            };
+            let stream = TcpStream::connect(address).await.context("the server does not listen")?;
+            let from = stream.local_addr()?.ip();
+            (Box::new(stream), Some(from))
+        }
+        Listen::Unix { path, .. } => {
+            (Box::new(UnixStream::connect(path).await.context("the server does not listen")?), None)
+        }
+    };
+    if config.proxy_protocol && from.is_none_or(|from| config.trust_proxy.trusts(from)) {
+        stream.write_all(b"PROXY UNKNOWN\r\n").await?;
+    }
     stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;

@@ -9,6 +9,7 @@ use chancery_adapters::embedded_postgres::{EmbeddedPostgres, Settings};
 use chancery_adapters::entropy::SystemEntropy;
 use chancery_adapters::event_store::{EventStore, listen};
 use chancery_adapters::geo_locator::MaxmindGeoLocator;
+use chancery_adapters::geo_updates::{GeoUpdates, Source};
 use chancery_adapters::passkeys::WebauthnPasskeys;
 use chancery_adapters::postgres;
 use chancery_adapters::short_lived::ShortLived;
@@ -153,6 +154,7 @@ pub async fn application(
     let entropy = doubles.entropy.unwrap_or_else(|| Arc::new(SystemEntropy));
     let geo = Arc::new(MaxmindGeoLocator::open(config.geolite_db_path.clone(), config.local_ranges.clone()));
     tokio::spawn(geo.clone().watch());
+    let geo_updates = geo_updates(&config, &geo, &clock, &entropy)?;
     let passkeys = WebauthnPasskeys::new(&config.app_url, &config.app_name)
         .context("passkeys cannot be used with this APP_URL")?;
 
@@ -174,6 +176,7 @@ pub async fn application(
         clock,
         entropy,
         geo,
+        geo_updates,
         store,
         pool,
         config,
@@ -182,4 +185,19 @@ pub async fn application(
     signing_keys::load(&app.store, &app.pool, &app.keyring).await?;
     tokio::spawn(crate::background::run(app.clone(), remote));
     Ok(app)
+}
+
+/// Starts fetching the geo-location database, if there is something to fetch it from.
+fn geo_updates(
+    config: &Config,
+    geo: &Arc<MaxmindGeoLocator>,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> anyhow::Result<Option<Arc<GeoUpdates>>> {
+    let (Some(download), Some(file)) = (&config.geo_download, &config.geolite_db_path) else { return Ok(None) };
+    let source = Source::new(download.account_id.clone(), download.license_key.clone(), download.url.as_deref());
+    let updates = GeoUpdates::new(source, file.clone(), geo.clone(), clock.clone(), entropy.clone());
+    let updates = Arc::new(updates.context("the geo-location database cannot be downloaded")?);
+    tokio::spawn(updates.clone().run());
+    Ok(Some(updates))
 }

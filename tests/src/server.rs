@@ -1,12 +1,13 @@
 //! Chancery in this process, wired as in production, on a database of its own and a clock that tests set.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use chancery_adapters::clock::FixedClock;
 use chancery_adapters::postgres;
 use chancery_api::app::App;
 use chancery_api::config::Config;
+use chancery_api::http::connections::Connections;
+use chancery_api::http::remote::Peer;
 use chancery_api::wiring::{self, Doubles};
 use chancery_api::{accounts, router};
 use chancery_domain::ports::clock::Clock;
@@ -40,37 +41,44 @@ impl std::ops::Deref for Server {
 
 impl Server {
     pub async fn start() -> Self {
+        Self::configured(&[]).await
+    }
+
+    /// With further settings.
+    pub async fn configured(settings: &[(&str, &str)]) -> Self {
         let database = crate::postgres::fresh_database().await;
         postgres::migrate(&database).await.unwrap();
-        Self::on(database, None, false).await
+        Self::on(database, None, false, settings).await
     }
 
     /// With the real time, for programs that look at the clock themselves.
     pub async fn live() -> Self {
         let database = crate::postgres::fresh_database().await;
         postgres::migrate(&database).await.unwrap();
-        Self::on(database, None, true).await
+        Self::on(database, None, true, &[]).await
     }
 
     /// Another node on the same database, with the same issuer and clock.
     pub async fn second(&self) -> Self {
-        Self::on(self.database.clone(), Some(self), false).await
+        Self::on(self.database.clone(), Some(self), false, &[]).await
     }
 
-    async fn on(database: PgConnectOptions, first: Option<&Self>, live: bool) -> Self {
+    async fn on(database: PgConnectOptions, first: Option<&Self>, live: bool, settings: &[(&str, &str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let own = format!("http://localhost:{port}");
         let node = Node::new(&own, first.map_or(&own, |first| first.issuer()));
         let clock = first.map_or_else(|| Arc::new(FixedClock::at(NOON)), |first| first.clock.clone());
         let variables = [("APP_URL", node.issuer()), ("STATIC_API_KEY", STATIC_API_KEY)];
-        let config = Config::read(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        let variables = variables.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let config = Config::read(variables.collect());
         let key = Secret::new(ENCRYPTION_KEY.as_bytes().to_vec());
         let fixed: Arc<dyn Clock> = clock.clone();
         let doubles = Doubles { clock: Some(fixed).filter(|_| !live), entropy: None };
         let app = wiring::application(config.unwrap(), &key, database.clone(), doubles).await.unwrap();
-        let service = router::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        let service = router::router(app.clone()).into_make_service_with_connect_info::<Peer>();
+        let connections = Connections::on_tcp(listener, &app.config);
+        tokio::spawn(async move { axum::serve(connections, service).await.unwrap() });
         Self { node, app, clock, database }
     }
 

@@ -10,6 +10,8 @@ mod history;
 mod openapi;
 mod openid_discovery;
 mod pages;
+mod places;
+mod proxies;
 mod redirect_uri;
 mod rfc6749_refresh_token;
 mod robustness;
