@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use chancery_adapters::clock::SystemClock;
 use chancery_adapters::postgres;
 use chancery_domain::actor::Actor;
 use chancery_domain::context::Context;
@@ -14,11 +15,11 @@ use time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::app::App;
-use crate::config::{Config, Listen, settings_table};
+use crate::config::{Config, Database, Listen, settings_table};
 use crate::http::connections::{Connection, Connections};
 use crate::http::remote::Peer;
 use crate::wiring::{self, Doubles, Ground};
-use crate::{accounts, router, telemetry};
+use crate::{accounts, doctor, router, telemetry};
 
 /// A passkey-only OpenID Connect provider whose every act is an event on a provable record.
 #[derive(Parser)]
@@ -49,6 +50,8 @@ enum Command {
     },
     /// Ask the running server whether it is well.
     Healthcheck,
+    /// Look at settings, database, clock, proxy, keys and places, and say what to do. Changes nothing.
+    Doctor,
     /// Print the table of settings as Markdown.
     Settings,
 }
@@ -80,6 +83,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::OneTimeAccessToken { user, replace } => one_time_access_token(config, &user, replace).await,
         Command::Rebuild { swap } => rebuild_views(config, swap).await,
         Command::Healthcheck => healthcheck(&config).await,
+        Command::Doctor => doctor(config).await,
         Command::Settings => Ok(()),
     };
     drop(traces);
@@ -191,6 +195,20 @@ fn transactional_with_claims(app: &App) -> Vec<std::sync::Arc<dyn chancery_adapt
         vec![std::sync::Arc::new(claims)];
     projections.extend(transactional());
     projections
+}
+
+async fn doctor(config: Config) -> anyhow::Result<()> {
+    let is_new = matches!(&config.database, Database::Embedded { data_dir, .. } if !data_dir.join("postgres").exists());
+    let ground = if is_new { None } else { Some(wiring::ground(&config).await?) };
+    let findings = doctor::examine(&config, ground.as_ref(), &SystemClock).await;
+    print!("{findings}");
+    if let Some(ground) = ground {
+        stop(ground).await?;
+    }
+    if findings.any_bad() {
+        bail!("something has to be done: see the lines that begin with BAD");
+    }
+    Ok(())
 }
 
 async fn healthcheck(config: &Config) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@ pub mod app;
 mod background;
 pub mod cli;
 pub mod config;
+mod doctor;
 pub mod grants;
 mod house;
 pub mod http;

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod crash;
+mod doctor;
 mod log;
 mod support;
 mod vault;
