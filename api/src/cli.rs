@@ -110,6 +110,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         println!("  Set it up: open this link and create the first administrator's passkey.\n\n  {}\n", link.url);
         println!("  It works once, for 24 hours. `chancery setup` prints a new one.\n");
     }
+    // systemd starts what waits for us.
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+        tracing::warn!(%error, "systemd could not be told that we are ready");
+    }
     let service = router::router(app).into_make_service_with_connect_info::<Peer>();
     axum::serve(connections, service).with_graceful_shutdown(stop_signal()).await?;
     if let Some(embedded) = ground.embedded {
