@@ -100,7 +100,7 @@ async fn start(config: Config) -> anyhow::Result<(App, Ground)> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let connections = Connections::listen(&config).await;
-    let connections = connections.with_context(|| format!("{:?} cannot be listened on", config.listen))?;
+    let connections = connections.with_context(|| format!("{} cannot be listened on", config.listen))?;
     let (app, ground) = start(config).await?;
     tracing::info!(url = app.issuer, "ready");
     if !users::any(&app.pool).await? {

@@ -9,6 +9,7 @@ mod tests;
 mod values;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -84,6 +85,15 @@ pub enum Listen {
         path: PathBuf,
         mode: u32,
     },
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(formatter),
+            Self::Unix { path, .. } => path.display().fmt(formatter),
+        }
+    }
 }
 
 /// Whose word about the client's address counts.

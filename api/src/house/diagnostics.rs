@@ -70,41 +70,34 @@ fn hops(app: &App, walk: &Walk) -> Vec<Hop> {
     walk.hops.iter().enumerate().map(hop).collect()
 }
 
-/// Headers that proxies are known to set, in the order in which people look for them.
-const SHOWN: &[&str] = &[
-    "X-Forwarded-For",
-    "Forwarded",
-    "X-Real-IP",
-    "CF-Connecting-IP",
-    "True-Client-IP",
-    "X-Forwarded-Proto",
-    "X-Forwarded-Host",
-    "X-Forwarded-Port",
-    "Via",
-    "Host",
-];
+/// Headers in which proxies tell an address, and others that they set, in the order in which people look for them.
+const ADDRESS_HEADERS: &[&str] = &["X-Forwarded-For", "Forwarded", "X-Real-IP", "CF-Connecting-IP", "True-Client-IP"];
+const OTHER_HEADERS: &[&str] = &["X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "Host", "Via"];
 
 fn shown_headers(app: &App, walk: &Walk, headers: &HeaderMap) -> Vec<Header> {
     let counting = app.config.address_header.name();
-    let own = Some(counting).filter(|name| !SHOWN.iter().any(|shown| shown.eq_ignore_ascii_case(name)));
-    let mut rows = Vec::new();
-    for name in SHOWN.iter().copied().chain(own) {
-        let values: Vec<String> =
-            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
-        if values.is_empty() {
-            continue;
-        }
-        let is_address_header = name.eq_ignore_ascii_case(counting);
-        let counts = is_address_header && walk.peer_is_trusted;
-        let says = match (is_address_header, counts) {
-            (_, true) => "It comes from a proxy you trust.",
-            (true, false) => "It does not come from a proxy you trust.",
-            (false, false) => "Addresses of pages come from APP_URL, the visitor’s from TRUSTED_PLATFORM alone.",
-        };
-        let value = values.join(", ").chars().take(500).collect();
-        rows.push(Header { name: name.to_owned(), value, counts, says: says.to_owned() });
+    let own = Some(counting).filter(|name| !ADDRESS_HEADERS.iter().any(|known| known.eq_ignore_ascii_case(name)));
+    let names = own.into_iter().chain(ADDRESS_HEADERS.iter().copied()).chain(OTHER_HEADERS.iter().copied());
+    names.filter_map(|name| shown_header(name, counting, walk, headers)).collect()
+}
+
+fn shown_header(name: &str, counting: &str, walk: &Walk, headers: &HeaderMap) -> Option<Header> {
+    let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let value = values.collect::<Vec<_>>().join(", ");
+    if value.is_empty() {
+        return None;
     }
-    rows
+    let counts = name.eq_ignore_ascii_case(counting) && walk.peer_is_trusted;
+    let says = if counts {
+        "A proxy you trust sent it.".to_owned()
+    } else if name.eq_ignore_ascii_case(counting) {
+        "Nobody you trust sent it.".to_owned()
+    } else if OTHER_HEADERS.contains(&name) {
+        "Links and the issuer come from APP_URL alone.".to_owned()
+    } else {
+        format!("Addresses come from {counting} alone.")
+    };
+    Some(Header { name: name.to_owned(), value: value.chars().take(500).collect(), counts, says })
 }
 
 fn advice(app: &App, walk: &Walk, headers: &HeaderMap) -> Vec<Notice> {
