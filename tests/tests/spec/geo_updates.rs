@@ -175,7 +175,8 @@ async fn rl07_a_refusal_says_what_to_do_and_is_not_repeated_for_a_day() {
 
 #[tokio::test]
 async fn rl07_whatever_else_goes_wrong_leaves_the_old_database_in_use_and_is_tried_again_within_hours() {
-    let wrong: &[(&str, fn(&mut Maker))] = &[
+    type Fault = fn(&mut Maker);
+    let wrong: &[(&str, Fault)] = &[
         ("checksum", |maker| maker.checksum = Some(format!("{}  GeoLite2-City.tar.gz", "0".repeat(64)))),
         ("checksum cannot be read", |maker| maker.checksum = Some("<html>".to_owned())),
         ("503", |maker| maker.refusal = Some(StatusCode::SERVICE_UNAVAILABLE)),
@@ -262,13 +263,9 @@ async fn rl07_the_key_is_in_no_log() {
         .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
         .with_writer(move || writer.clone())
         .finish();
-    // Where something is logged is asked once whether anybody listens. Other tests, where nobody does, run beside this one:
-    // so each place is passed once before, and asked again when the subscriber comes.
-    let warm_up = Node::permalink().await;
-    warm_up.updates.look().await;
-    warm_up.maker.lock().unwrap().refusal = Some(StatusCode::UNAUTHORIZED);
-    warm_up.clock.advance(Duration::days(4));
-    warm_up.updates.look().await;
+    // Whether anybody listens is asked once at each place that logs. With a single dispatcher it is asked on the thread that
+    // comes there first, which may be another test's; with two, all are asked.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _listening = tracing::subscriber::set_default(subscriber);
 
     for (account, url) in [(Some(ACCOUNT), PERMALINK), (None, FORMER)] {
