@@ -44,10 +44,7 @@ pub fn health(app: &App) -> Option<Health> {
         return mind("Places may be out of date", format!("The geo-location database could not be fetched: {says}."));
     }
     if app.now() - database.built_at > OLD {
-        let says = format!(
-            "The geo-location database is of {}. Newer ones come out twice a week; MaxMind asks that old ones are deleted.",
-            date(database.built_at)
-        );
+        let says = format!("The geo-location database is of {}: fetch a newer one.", date(database.built_at));
         return mind("Places may be out of date", says);
     }
     None
