@@ -16,6 +16,8 @@ have_postgres || missing+=(postgresql)
 if [ "${1:-run}" = test ]; then
     # The browser of the browser tests.
     command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
+    # The proxy of the deployment.
+    command -v caddy >/dev/null || missing+=(caddy)
     # Relying parties of other makers, for the interoperability tests.
     command -v npm >/dev/null || missing+=(nodejs npm)
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)

@@ -5,6 +5,7 @@ pub mod embedded_postgres;
 pub mod entropy;
 pub mod event_store;
 pub mod geo_locator;
+pub mod geo_updates;
 pub mod passkeys;
 pub mod postgres;
 pub mod short_lived;

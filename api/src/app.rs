@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use chancery_adapters::event_store::EventStore;
+use chancery_adapters::geo_updates::GeoUpdates;
 use chancery_adapters::passkeys::Passkeys;
 use chancery_adapters::short_lived::ShortLived;
 use chancery_adapters::signing::Keyring;
@@ -41,6 +42,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub geo: Arc<dyn GeoLocator>,
+    /// What fetches the geo-location database, where that is configured.
+    pub geo_updates: Option<Arc<GeoUpdates>>,
     pub failures: Failures,
     pub key_uses: KeyUses,
     /// How far the audit view has come.

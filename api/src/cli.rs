@@ -1,10 +1,11 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use chancery_adapters::clock::SystemClock;
 use chancery_adapters::postgres;
 use chancery_domain::actor::Actor;
 use chancery_domain::context::Context;
@@ -12,12 +13,14 @@ use chancery_projections::users;
 use chancery_projections::{rebuild, transactional};
 use clap::{Parser, Subcommand};
 use time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::app::App;
-use crate::config::{Config, settings_table};
+use crate::config::{Config, Database, Listen, settings_table};
+use crate::http::connections::{Connection, Connections};
+use crate::http::remote::Peer;
 use crate::wiring::{self, Doubles, Ground};
-use crate::{accounts, client_file, router, telemetry};
+use crate::{accounts, client_file, doctor, router, telemetry};
 
 /// A passkey-only OpenID Connect provider whose every act is an event on a provable record.
 #[derive(Parser)]
@@ -50,6 +53,8 @@ enum Command {
     },
     /// Ask the running server whether it is well.
     Healthcheck,
+    /// Look at settings, database, clock, proxy, keys and places, and say what to do. Changes nothing.
+    Doctor,
     /// Print the table of settings as Markdown.
     Settings,
 }
@@ -82,6 +87,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::ImportClients { file } => import_clients(config, &file).await,
         Command::Rebuild { swap } => rebuild_views(config, swap).await,
         Command::Healthcheck => healthcheck(&config).await,
+        Command::Doctor => doctor(config).await,
         Command::Settings => Ok(()),
     };
     drop(traces);
@@ -97,8 +103,8 @@ async fn start(config: Config) -> anyhow::Result<(App, Ground)> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let listen = config.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
+    let connections = Connections::listen(&config).await;
+    let connections = connections.with_context(|| format!("{} cannot be listened on", config.listen))?;
     let (app, ground) = start(config).await?;
     tracing::info!(url = app.issuer, "ready");
     if !users::any(&app.pool).await? {
@@ -108,8 +114,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         println!("  Set it up: open this link and create the first administrator's passkey.\n\n  {}\n", link.url);
         println!("  It works once, for 24 hours. `chancery setup` prints a new one.\n");
     }
-    let service = router::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop_signal()).await?;
+    // systemd starts what waits for us.
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+        tracing::warn!(%error, "systemd could not be told that we are ready");
+    }
+    let service = router::router(app).into_make_service_with_connect_info::<Peer>();
+    axum::serve(connections, service).with_graceful_shutdown(stop_signal()).await?;
     if let Some(embedded) = ground.embedded {
         embedded.stop().await?;
     }
@@ -204,10 +214,40 @@ fn transactional_with_claims(app: &App) -> Vec<std::sync::Arc<dyn chancery_adapt
     projections
 }
 
+async fn doctor(config: Config) -> anyhow::Result<()> {
+    let is_new = matches!(&config.database, Database::Embedded { data_dir, .. } if !data_dir.join("postgres").exists());
+    let ground = if is_new { None } else { Some(wiring::ground(&config).await?) };
+    let findings = doctor::examine(&config, ground.as_ref(), &SystemClock).await;
+    print!("{findings}");
+    if let Some(ground) = ground {
+        stop(ground).await?;
+    }
+    if findings.any_bad() {
+        bail!("something has to be done: see the lines that begin with BAD");
+    }
+    Ok(())
+}
+
 async fn healthcheck(config: &Config) -> anyhow::Result<()> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let address = SocketAddr::from(([127, 0, 0, 1], config.listen.port()));
-    let mut stream = tokio::net::TcpStream::connect(address).await.context("the server does not listen")?;
+    let (mut stream, from): (Connection, _) = match &config.listen {
+        Listen::Tcp(address) => {
+            let address = match address.ip() {
+                IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
+                IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, address.port())),
+                _ => *address,
+            };
+            let stream = TcpStream::connect(address).await.context("the server does not listen")?;
+            let from = stream.local_addr()?.ip();
+            (Box::new(stream), Some(from))
+        }
+        Listen::Unix { path, .. } => {
+            (Box::new(UnixStream::connect(path).await.context("the server does not listen")?), None)
+        }
+    };
+    if config.proxy_protocol && from.is_none_or(|from| config.trust_proxy.trusts(from)) {
+        stream.write_all(b"PROXY UNKNOWN\r\n").await?;
+    }
     stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;

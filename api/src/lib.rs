@@ -7,6 +7,7 @@ mod background;
 pub mod cli;
 pub mod client_file;
 pub mod config;
+mod doctor;
 pub mod grants;
 mod house;
 pub mod http;

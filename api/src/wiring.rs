@@ -9,6 +9,7 @@ use chancery_adapters::embedded_postgres::{EmbeddedPostgres, Settings};
 use chancery_adapters::entropy::SystemEntropy;
 use chancery_adapters::event_store::{EventStore, listen};
 use chancery_adapters::geo_locator::MaxmindGeoLocator;
+use chancery_adapters::geo_updates::{GeoUpdates, Source};
 use chancery_adapters::passkeys::WebauthnPasskeys;
 use chancery_adapters::postgres;
 use chancery_adapters::short_lived::ShortLived;
@@ -22,7 +23,7 @@ use chancery_projections::runner::Runner;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::app::{App, Parts};
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, Login};
 use crate::http::failures::Failures;
 use crate::http::key_uses::KeyUses;
 use crate::signing_keys;
@@ -65,14 +66,21 @@ pub async fn ground(config: &Config) -> anyhow::Result<Ground> {
                 embedded: Some(embedded),
             })
         }
-        Database::Server { url, owner } => {
-            let parse = |url: &Secret<String>| url.expose().parse::<PgConnectOptions>();
-            let app = parse(url).context("DATABASE_URL is not a Postgres URL")?;
-            let owner_options = owner.as_ref().map(parse).transpose().context("DATABASE_OWNER_URL")?;
+        Database::Server { app, owner } => {
+            let app = options(app).context("DATABASE_URL is not a Postgres URL")?;
+            let owner_options = owner.as_ref().map(options).transpose().context("DATABASE_OWNER_URL")?;
             let app_role = owner_options.as_ref().map(|_| app.get_username().to_owned());
             Ok(Ground { owner: owner_options.unwrap_or_else(|| app.clone()), app, app_role, embedded: None })
         }
     }
+}
+
+fn options(login: &Login) -> Result<PgConnectOptions, sqlx::Error> {
+    let options: PgConnectOptions = login.url.expose().parse()?;
+    Ok(match &login.password {
+        Some(password) => options.password(password.expose()),
+        None => options,
+    })
 }
 
 impl Ground {
@@ -147,6 +155,7 @@ pub async fn application(
     let entropy = doubles.entropy.unwrap_or_else(|| Arc::new(SystemEntropy));
     let geo = Arc::new(MaxmindGeoLocator::open(config.geolite_db_path.clone(), config.local_ranges.clone()));
     tokio::spawn(geo.clone().watch());
+    let geo_updates = geo_updates(&config, &geo, &clock, &entropy)?;
     let passkeys = WebauthnPasskeys::new(&config.app_url, &config.app_name)
         .context("passkeys cannot be used with this APP_URL")?;
 
@@ -169,6 +178,7 @@ pub async fn application(
         clock,
         entropy,
         geo,
+        geo_updates,
         store,
         pool,
         memory,
@@ -178,4 +188,19 @@ pub async fn application(
     signing_keys::load(&app.store, &app.pool, &app.keyring).await?;
     tokio::spawn(crate::background::run(app.clone(), remote));
     Ok(app)
+}
+
+/// Starts fetching the geo-location database, if there is something to fetch it from.
+fn geo_updates(
+    config: &Config,
+    geo: &Arc<MaxmindGeoLocator>,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> anyhow::Result<Option<Arc<GeoUpdates>>> {
+    let (Some(download), Some(file)) = (&config.geo_download, &config.geolite_db_path) else { return Ok(None) };
+    let source = Source::new(download.account_id.clone(), download.license_key.clone(), download.url.as_deref());
+    let updates = GeoUpdates::new(source, file.clone(), geo.clone(), clock.clone(), entropy.clone());
+    let updates = Arc::new(updates.context("the geo-location database cannot be downloaded")?);
+    tokio::spawn(updates.clone().run());
+    Ok(Some(updates))
 }

@@ -1,12 +1,13 @@
 //! Chancery in this process, wired as in production, on a database of its own and a clock that tests set.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use chancery_adapters::clock::FixedClock;
 use chancery_adapters::postgres;
 use chancery_api::app::App;
 use chancery_api::config::Config;
+use chancery_api::http::connections::Connections;
+use chancery_api::http::remote::Peer;
 use chancery_api::wiring::{self, Doubles};
 use chancery_api::{accounts, router};
 use chancery_domain::ports::clock::Clock;
@@ -74,8 +75,9 @@ impl Server {
         let fixed: Arc<dyn Clock> = clock.clone();
         let doubles = Doubles { clock: Some(fixed).filter(|_| !live), entropy: None };
         let app = wiring::application(config.unwrap(), &key, database.clone(), doubles).await.unwrap();
-        let service = router::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        let service = router::router(app.clone()).into_make_service_with_connect_info::<Peer>();
+        let connections = Connections::on_tcp(listener, &app.config);
+        tokio::spawn(async move { axum::serve(connections, service).await.unwrap() });
         Self { node, app, clock, database }
     }
 

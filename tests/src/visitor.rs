@@ -60,6 +60,13 @@ impl Visitor {
         Self { http, base: base.to_owned(), origin: base.to_owned(), cookies: BTreeMap::new(), headers: Vec::new() }
     }
 
+    /// The same from another address of this machine's loopback range.
+    pub fn from_address(self, address: &str) -> Self {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let http = http.local_address(address.parse::<std::net::IpAddr>().unwrap()).build().unwrap();
+        Self { http, ..self }
+    }
+
     /// A tool with an API key instead of cookies.
     pub fn with_api_key(base: &str, key: &str) -> Self {
         let headers = vec![("x-api-key".to_owned(), key.to_owned())];

@@ -1,7 +1,7 @@
 //! Places by a MaxMind database file: <https://maxmind.github.io/MaxMind-DB/>.
 //!
 //! The file may be missing, replaced or broken at any time; a sign-in never notices. Internal ranges are named without
-//! a look-up. Who fetches the file, and when, is left to the operator.
+//! a look-up. Who fetches the file, and when, is told by [`crate::geo_updates`].
 
 mod internal;
 mod record;
@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use chancery_domain::context::Place;
-use chancery_domain::ports::geo_locator::GeoLocator;
+use chancery_domain::ports::geo_locator::{GeoDatabase, GeoLocator};
 use ipnet::IpNet;
 use maxminddb::{MaxMindDbError, Reader};
+use time::OffsetDateTime;
 
 use record::Record;
 
@@ -49,6 +50,16 @@ impl GeoLocator for MaxmindGeoLocator {
                 Place::Unknown
             }
         }
+    }
+
+    fn database(&self) -> Option<GeoDatabase> {
+        let database = self.database.load();
+        let metadata = database.as_deref()?.metadata();
+        let built_at = i64::try_from(metadata.build_epoch).ok();
+        Some(GeoDatabase {
+            kind: metadata.database_type.clone(),
+            built_at: built_at.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok())?,
+        })
     }
 }
 
@@ -101,6 +112,12 @@ impl MaxmindGeoLocator {
                 false
             }
         }
+    }
+
+    /// Stops using the database; a file that comes later is read again.
+    pub fn forget(&self) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.database.store(None);
     }
 
     /// Looks after the file until the task is dropped.

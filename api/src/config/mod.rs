@@ -9,9 +9,11 @@ mod tests;
 mod values;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use axum::http::HeaderName;
 use chancery_domain::secret::Secret;
 use ipnet::IpNet;
 use url::Url;
@@ -27,9 +29,12 @@ pub struct Config {
     pub app_name: String,
     pub encryption_key: Option<Secret<Vec<u8>>>,
     pub database: Database,
-    pub listen: SocketAddr,
+    pub listen: Listen,
     pub trust_proxy: TrustProxy,
+    pub address_header: AddressHeader,
+    pub proxy_protocol: bool,
     pub geolite_db_path: Option<PathBuf>,
+    pub geo_download: Option<GeoDownload>,
     pub local_ranges: Vec<IpNet>,
     pub static_api_key: Option<Secret<String>>,
     /// Seconds without use after which a browser session is over.
@@ -51,7 +56,44 @@ pub enum Database {
     /// A private Postgres in the data folder.
     Embedded { data_dir: PathBuf, bin_dir: Option<PathBuf> },
     /// A server of the operator's; `owner` migrates, if it is another role.
-    Server { url: Secret<String>, owner: Option<Secret<String>> },
+    Server { app: Login, owner: Option<Login> },
+}
+
+/// A role at a database.
+#[derive(Clone, Debug)]
+pub struct Login {
+    pub url: Secret<String>,
+    /// Where it is kept apart from the URL.
+    pub password: Option<Secret<String>>,
+}
+
+/// Where the geo-location database is downloaded from.
+#[derive(Clone, Debug)]
+pub struct GeoDownload {
+    pub account_id: Option<String>,
+    pub license_key: Option<Secret<String>>,
+    /// In place of MaxMind's own.
+    pub url: Option<String>,
+}
+
+/// Where requests come in.
+#[derive(Clone, Debug)]
+pub enum Listen {
+    Tcp(SocketAddr),
+    /// `mode` are the rights on the socket: whoever may write to it is a trusted proxy.
+    Unix {
+        path: PathBuf,
+        mode: u32,
+    },
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(formatter),
+            Self::Unix { path, .. } => path.display().fmt(formatter),
+        }
+    }
 }
 
 /// Whose word about the client's address counts.
@@ -60,6 +102,27 @@ pub enum TrustProxy {
     Nobody,
     Everybody,
     These(Vec<IpNet>),
+}
+
+/// The one header that counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddressHeader {
+    /// `X-Forwarded-For`: a chain, to which each proxy adds its peer.
+    ForwardedFor,
+    /// `Forwarded` (RFC 7239): the same, with more said.
+    Forwarded,
+    /// A platform's own, such as `CF-Connecting-IP`: one address.
+    Single(HeaderName),
+}
+
+impl AddressHeader {
+    pub fn name(&self) -> &str {
+        match self {
+            Self::ForwardedFor => "X-Forwarded-For",
+            Self::Forwarded => "Forwarded",
+            Self::Single(name) => name.as_str(),
+        }
+    }
 }
 
 impl TrustProxy {
@@ -99,14 +162,19 @@ impl Config {
         }
         let idle_minutes = values.integer("SESSION_DURATION", 1..=43_200);
         let lifetime_minutes = values.integer("SESSION_LIFETIME", 1..=525_600);
+        let geo_download = values.geo_download();
+        let (listen, trust_proxy) = (values.listen(), values.trust_proxy());
         let config = Self {
             app_url,
             app_name: values.text("APP_NAME", 1..=30),
             encryption_key: values.encryption_key(),
             database,
-            listen: SocketAddr::new(values.address("HOST"), values.port("PORT")),
-            trust_proxy: values.trust_proxy(),
-            geolite_db_path: values.optional("GEOLITE_DB_PATH").map(PathBuf::from),
+            proxy_protocol: values.proxy_protocol(&listen, &trust_proxy),
+            listen,
+            trust_proxy,
+            address_header: values.address_header(),
+            geolite_db_path: values.geolite_db_path(geo_download.is_some()),
+            geo_download,
             local_ranges: values.ranges("LOCAL_IPV6_RANGES"),
             static_api_key: values.static_api_key(),
             session_idle_seconds: idle_minutes * 60,

@@ -36,20 +36,53 @@ pub const SETTINGS: &[Setting] = &[
     ),
     secret("DATABASE_URL", "A Postgres of your own, `postgres://user:password@host/database`. Unset: an embedded one."),
     secret("DB_CONNECTION_STRING", "The same as `DATABASE_URL`."),
+    secret("DATABASE_PASSWORD", "The password for `DATABASE_URL`, if it is kept apart from it."),
     secret(
         "DATABASE_OWNER_URL",
         "The role that owns the schema and migrates it, if `DATABASE_URL` names one with fewer rights.",
     ),
+    secret("DATABASE_OWNER_PASSWORD", "The password for `DATABASE_OWNER_URL`, if it is kept apart from it."),
     setting("DATA_DIR", "data", "The folder of the embedded Postgres and its key."),
     setting("POSTGRES_BIN_DIR", "", "Where `postgres` and `initdb` are, if they are not found by themselves."),
     setting("HOST", "0.0.0.0", "The address to listen on."),
     setting("PORT", "1411", "The port to listen on."),
+    setting("UNIX_SOCKET", "", "A Unix socket to listen on instead. Whoever may open it is a trusted proxy."),
+    setting("UNIX_SOCKET_MODE", "0660", "The rights on that socket, octal."),
     setting(
         "TRUST_PROXY",
         "false",
-        "Whose `X-Forwarded-For` counts: addresses and CIDR ranges, comma-separated, or `true` for everybody's.",
+        "Whose word about visitors' addresses counts: addresses and CIDR ranges of proxies, comma-separated, or `true` \
+         for everybody's.",
     ),
-    setting("GEOLITE_DB_PATH", "", "A MaxMind City database; it is read again when the file changes."),
+    setting(
+        "TRUSTED_PLATFORM",
+        "X-Forwarded-For",
+        "The header in which that proxy tells the visitor's address: `X-Forwarded-For`, `Forwarded`, or one that holds a \
+         single address, such as `CF-Connecting-IP`. No other counts.",
+    ),
+    setting(
+        "PROXY_PROTOCOL",
+        "false",
+        "Whether those proxies begin each connection with the PROXY protocol, version 1 or 2; they then must.",
+    ),
+    setting(
+        "GEOLITE_DB_PATH",
+        "",
+        "A city database in MaxMind's format, nested or flat; it is read again when the file changes. Unset, but with \
+         something to download: `GeoLite2-City.mmdb` in `DATA_DIR`.",
+    ),
+    setting("MAXMIND_ACCOUNT_ID", "", "The number of your MaxMind account."),
+    secret(
+        "MAXMIND_LICENSE_KEY",
+        "A license key of that account: GeoLite2 City is then downloaded twice a week. Without the account's number, by \
+         MaxMind's former URL.",
+    ),
+    setting(
+        "GEOLITE_DB_URL",
+        "",
+        "Another place to download from twice a week: a `.mmdb` file, as it is, compressed or in a `.tar.gz`. `%s` stands \
+         for the license key.",
+    ),
     setting("LOCAL_IPV6_RANGES", "", "Further ranges to be shown as internal, comma-separated."),
     secret("STATIC_API_KEY", "At least 16 characters; an API key with an administrator's rights, for automation."),
     setting("SESSION_DURATION", "1440", "Minutes without use after which a sign-in ends, 1 to 43200."),
@@ -67,18 +100,11 @@ pub const SETTINGS: &[Setting] = &[
 /// Variables that Pocket ID reads and Chancery does not.
 pub(super) const POCKET_ID_ONLY: &[&str] = &[
     "INTERNAL_APP_URL",
-    "TRUSTED_PLATFORM",
-    "PROXY_PROTOCOL",
-    "UNIX_SOCKET",
-    "UNIX_SOCKET_MODE",
     "SYSTEMD_SOCKET",
     "TLS_CERT",
     "TLS_KEY",
     "TLS_CERT_FILE",
     "TLS_KEY_FILE",
-    "MAXMIND_LICENSE_KEY",
-    "MAXMIND_LICENSE_KEY_FILE",
-    "GEOLITE_DB_URL",
     "AUDIT_LOG_RETENTION_DAYS",
     "DISABLE_RATE_LIMITING",
     "UI_CONFIG_DISABLED",

@@ -70,6 +70,17 @@ fn trusting_every_address_is_refused() {
 }
 
 #[test]
+fn the_proxy_may_come_by_a_unix_socket_and_name_its_own_header() {
+    let config = read(&[("UNIX_SOCKET", "/run/chancery.sock"), ("TRUSTED_PLATFORM", "Forwarded")]).unwrap();
+    assert!(matches!(config.listen, Listen::Unix { mode: 0o660, .. }));
+    assert_eq!(config.address_header, AddressHeader::Forwarded);
+
+    assert!(problem(&[("UNIX_SOCKET", "/run/a"), ("UNIX_SOCKET_MODE", "999")]).contains("UNIX_SOCKET_MODE"));
+    assert!(problem(&[("TRUSTED_PLATFORM", "no header")]).contains("TRUSTED_PLATFORM"));
+    assert!(problem(&[("PROXY_PROTOCOL", "true")]).contains("needs TRUST_PROXY"));
+}
+
+#[test]
 fn a_secret_may_come_from_a_file_and_loses_its_newline() {
     let path = std::env::temp_dir().join(format!("chancery-key-{}", std::process::id()));
     std::fs::write(&path, "a-long-enough-random-key\n").unwrap();
@@ -78,6 +89,39 @@ fn a_secret_may_come_from_a_file_and_loses_its_newline() {
 
     assert_eq!(config.encryption_key.unwrap().expose(), b"a-long-enough-random-key");
     std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn the_passwords_of_the_database_may_be_kept_apart_from_its_urls() {
+    let config = read(&[
+        ("ENCRYPTION_KEY", "a-long-enough-random-key"),
+        ("DATABASE_URL", "postgres://chancery@postgres/chancery"),
+        ("DATABASE_PASSWORD", "of the app"),
+        ("DATABASE_OWNER_URL", "postgres://chancery_owner@postgres/chancery"),
+        ("DATABASE_OWNER_PASSWORD", "of the owner"),
+    ]);
+
+    let Database::Server { app, owner: Some(owner) } = config.unwrap().database else { panic!("not two roles") };
+    assert_eq!(app.password.unwrap().expose(), "of the app");
+    assert_eq!(owner.password.unwrap().expose(), "of the owner");
+}
+
+#[test]
+fn a_license_key_is_sent_over_tls_only_and_never_shown() {
+    let key = ("MAXMIND_LICENSE_KEY", "abcdef_0123456789_mmk");
+    let config = read(&[("MAXMIND_ACCOUNT_ID", "123456"), key, ("DATA_DIR", "/data")]).unwrap();
+    assert_eq!(config.geolite_db_path.as_deref(), Some(std::path::Path::new("/data/GeoLite2-City.mmdb")));
+    assert!(!format!("{config:?}").contains(key.1));
+
+    assert!(problem(&[("MAXMIND_ACCOUNT_ID", "123456")]).contains("MAXMIND_LICENSE_KEY"));
+    assert!(problem(&[("MAXMIND_ACCOUNT_ID", "me@example.org"), key]).contains("the account's number"));
+    assert!(problem(&[("MAXMIND_LICENSE_KEY", "a key?")]).contains("characters"));
+    assert!(
+        problem(&[("GEOLITE_DB_URL", "https://mirror.example/?key=%s")]).contains("there is no MAXMIND_LICENSE_KEY")
+    );
+    assert!(problem(&[("GEOLITE_DB_URL", "http://mirror.example/?key=%s"), key]).contains("https://"));
+    assert!(problem(&[("GEOLITE_DB_URL", "city.mmdb")]).contains("must be a URL"));
+    assert!(read(&[("GEOLITE_DB_URL", "http://mirror.example/city.mmdb")]).unwrap().geo_download.is_some());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Duration, OffsetDateTime};
 
+use super::places;
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::session::{SignedIn, present};
@@ -99,6 +100,7 @@ pub fn frame(app: &App, signed_in: &SignedIn, room: Room) -> Frame {
         is_admin: signed_in.user.is_admin,
         room,
         notice: None,
+        attribution: places::attribution(app).filter(|_| room.shows_places()),
     }
 }
 

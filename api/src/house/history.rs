@@ -13,6 +13,7 @@ use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
 use super::frame::{Page, Resident, Steward, date, frame, iso, place, shown};
+use super::places;
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::form::query_params;
@@ -112,10 +113,7 @@ async fn health(app: &App, in_time: bool) -> Result<Vec<Health>, ApiError> {
         let says = "The newest entries may be missing below for a moment.".to_owned();
         health.push(Health { tone: Tone::Mind, part: "The history is behind".to_owned(), says });
     }
-    if app.config.geolite_db_path.is_none() {
-        let says = "Set GEOLITE_DB_PATH to a MaxMind City file to see where sign-ins come from.".to_owned();
-        health.push(Health { tone: Tone::Mind, part: "Places are not known".to_owned(), says });
-    }
+    health.extend(places::health(app));
     Ok(health)
 }
 

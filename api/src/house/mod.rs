@@ -3,11 +3,13 @@
 mod account;
 mod api_keys;
 mod clients;
+mod diagnostics;
 mod frame;
 mod groups;
 mod history;
 mod passkeys;
 mod people;
+mod places;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -30,6 +32,7 @@ fn account_routes() -> Router<App> {
         .route("/account/sessions/end-all", post(account::end_all_sessions))
         .route("/account/activity", get(history::activity))
         .route("/admin", get(history::overview))
+        .route("/admin/diagnostics", get(diagnostics::show))
         .route("/admin/history", get(history::history))
         .route("/admin/history/{position}", get(history::raw))
         .route("/account/apps", get(account::apps))

@@ -1,6 +1,6 @@
 //! The circumstances of a request: its id, its trace, where it came from; the basis of every command's context.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue};
@@ -12,7 +12,8 @@ use chancery_domain::personal::{Personal, Subject};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{error, remote};
+use super::error;
+use super::remote::{Peer, Walk};
 use crate::app::App;
 
 /// Known of every request before any handler runs.
@@ -49,15 +50,15 @@ impl Circumstances {
 /// Layer: establishes the [`Circumstances`] and answers with the request id.
 pub async fn establish(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let request_id = app.entropy.uuid_v4();
-    let address = remote::resolve(peer.ip(), request.headers(), &app.config.trust_proxy);
-    let trusted = app.config.trust_proxy.trusts(peer.ip().to_canonical());
+    let walk = Walk::new(peer, request.headers(), &app.config.trust_proxy, &app.config.address_header);
+    let address = walk.address;
     let traceparent = incoming_trace(request.headers())
-        .filter(|_| trusted)
+        .filter(|_| walk.peer_is_trusted)
         .unwrap_or_else(|| new_trace(request_id, app.entropy.uuid_v4()));
     let circumstances = Circumstances { request_id, address, user_agent: user_agent(request.headers()), traceparent };
     // Never the query: it carries codes, tokens and states.
@@ -70,6 +71,7 @@ pub async fn establish(
         traceparent = circumstances.traceparent,
     );
     request.extensions_mut().insert(circumstances);
+    request.extensions_mut().insert(walk);
     let mut response = error::REQUEST_ID.scope(request_id, next.run(request).instrument(span)).await;
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert("x-request-id", value);

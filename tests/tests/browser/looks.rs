@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use chancery_tests::authenticator::SoftAuthenticator;
 use chancery_tests::browser::{Browser, Page};
+use chancery_tests::maxmind;
 use chancery_tests::node::Person;
 use chancery_tests::server::Server;
 use serde_json::json;
@@ -75,7 +76,8 @@ async fn second_passkey(person: &mut Person, server: &Server, aaguid: &str) {
 
 #[tokio::test]
 async fn every_page_of_the_house_is_sound() {
-    let (server, browser) = (Server::start().await, Browser::launch().await);
+    let settings = [("GEOLITE_DB_PATH", maxmind::DATABASE), ("TRUST_PROXY", "127.0.0.1")];
+    let (server, browser) = (Server::with(&settings).await, Browser::launch().await);
     let page = browser.page().await;
     let root = server.first_admin().await;
     let mut ada = server.person("ada").await;
@@ -116,6 +118,7 @@ async fn every_page_of_the_house_is_sound() {
         ("client", &app),
         ("api-keys", "/admin/api-keys"),
         ("history", "/admin/history"),
+        ("diagnostics", "/admin/diagnostics"),
         ("raw-event", "/admin/history/12"),
     ] {
         look_at(&page, name, &at(path)).await;

@@ -1,5 +1,6 @@
-//! Relying parties that nobody here wrote, each through a whole sign-in. They run as processes of their own on loopback.
+//! Relying parties and a proxy that nobody here wrote. They run as processes of their own on loopback.
 
+mod caddy;
 mod relying_party;
 
 use chancery_tests::node::Person;

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod crash;
+mod doctor;
 mod faults;
 mod log;
 mod memory;

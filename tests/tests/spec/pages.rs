@@ -7,7 +7,7 @@ use serde_json::json;
 use time::Duration;
 
 const OWN: [&str; 5] = ["/account", "/account/passkeys", "/account/sessions", "/account/apps", "/account/activity"];
-const ADMIN: [&str; 9] = [
+const ADMIN: [&str; 10] = [
     "/admin",
     "/admin/people",
     "/admin/people/new",
@@ -17,6 +17,7 @@ const ADMIN: [&str; 9] = [
     "/admin/apps/new",
     "/admin/api-keys",
     "/admin/history",
+    "/admin/diagnostics",
 ];
 
 #[track_caller]

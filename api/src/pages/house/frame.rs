@@ -15,6 +15,16 @@ pub struct Frame {
     pub is_admin: bool,
     pub room: Room,
     pub notice: Option<Notice>,
+    /// Whose data tells the places on this page.
+    pub attribution: Option<Attribution>,
+}
+
+/// The line that the maker of a geo-location database asks for where its data is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attribution {
+    pub says: &'static str,
+    pub name: &'static str,
+    pub href: &'static str,
 }
 
 /// A place in the rail.
@@ -31,6 +41,7 @@ pub enum Room {
     Clients,
     ApiKeys,
     History,
+    Diagnostics,
 }
 
 /// A sentence above the page: what was done, or what asks for attention.
@@ -92,7 +103,7 @@ impl Frame {
         if !self.is_admin {
             return &[];
         }
-        &[Room::Overview, Room::People, Room::Groups, Room::Clients, Room::ApiKeys, Room::History]
+        &[Room::Overview, Room::People, Room::Groups, Room::Clients, Room::ApiKeys, Room::History, Room::Diagnostics]
     }
 
     #[must_use]
@@ -102,6 +113,21 @@ impl Frame {
 }
 
 impl Room {
+    /// Whether places of sign-ins are shown here.
+    #[must_use]
+    pub fn shows_places(&self) -> bool {
+        match self {
+            Self::Sessions
+            | Self::Activity
+            | Self::Overview
+            | Self::People
+            | Self::Clients
+            | Self::History
+            | Self::Diagnostics => true,
+            Self::Account | Self::Passkeys | Self::Apps | Self::Groups | Self::ApiKeys => false,
+        }
+    }
+
     #[must_use]
     pub fn path(&self) -> &'static str {
         match self {
@@ -116,6 +142,7 @@ impl Room {
             Self::Clients => "/admin/apps",
             Self::ApiKeys => "/admin/api-keys",
             Self::History => "/admin/history",
+            Self::Diagnostics => "/admin/diagnostics",
         }
     }
 
@@ -133,6 +160,7 @@ impl Room {
             Self::Clients => "Apps",
             Self::ApiKeys => "API keys",
             Self::History => "History",
+            Self::Diagnostics => "Diagnostics",
         }
     }
 }

@@ -28,6 +28,8 @@ pub fn frame(room: Room) -> Frame {
         is_admin: true,
         room,
         notice: None,
+        attribution: Some(Attribution { says: "Places by", name: "a maker", href: "https://maker.example" })
+            .filter(|_| room.shows_places()),
     }
 }
 

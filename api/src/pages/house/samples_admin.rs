@@ -247,6 +247,7 @@ fn record(say: &str) -> Vec<(&'static str, String)> {
         next: Some("/admin/history/48213".into()),
     };
     vec![
+        ("diagnostics", shown(&diagnostics(say))),
         ("overview", shown(&overview)),
         ("api_keys", shown(&keys)),
         ("api_keys_none", shown(&ApiKeys { key: None, keys: Vec::new(), ..keys.clone() })),
@@ -254,4 +255,32 @@ fn record(say: &str) -> Vec<(&'static str, String)> {
         ("history_none", shown(&History { roll: empty_roll("Nothing matches. Loosen a filter."), ..history.clone() })),
         ("raw_event", shown(&raw)),
     ]
+}
+
+fn diagnostics(say: &str) -> Diagnostics {
+    let hop = |told_by: &str, address: &str, tone, verdict: &str| Hop {
+        told_by: told_by.into(),
+        address: format!("{address}{say}"),
+        tone,
+        verdict: verdict.into(),
+    };
+    let header = |name: &str, value: &str, counts| Header {
+        name: name.into(),
+        value: format!("{value}{say}"),
+        counts,
+        says: "It comes from a proxy you trust.".into(),
+    };
+    let fact = |label: &str, value: &str| Fact { label: label.into(), value: value.into(), href: None };
+    Diagnostics {
+        frame: frame(Room::Diagnostics),
+        address: "203.0.113.7".into(),
+        place: "Stockholm, Sweden, within 20 km".into(),
+        hops: vec![
+            hop("The connection", "172.30.99.2", Tone::Mind, "a proxy you trust"),
+            hop("X-Forwarded-For", "203.0.113.7", Tone::Good, "not a proxy you trust, so this is the visitor"),
+        ],
+        advice: vec![Notice::mind("Your proxy was asked over http, but APP_URL begins with https.")],
+        headers: vec![header("X-Forwarded-For", "203.0.113.7", true), header("Forwarded", "for=198.51.100.1", false)],
+        places: vec![fact("Database", "GeoLite2-City"), fact("Built", "20 November 2026, 4 days old")],
+    }
 }

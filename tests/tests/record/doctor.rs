@@ -1,0 +1,80 @@
+//! `chancery doctor` on databases that are well, unprepared, and set up with another key.
+
+use chancery_adapters::postgres;
+use chancery_tests::node::ENCRYPTION_KEY;
+use chancery_tests::postgres::{fresh_database, url_of};
+use chancery_tests::server::Server;
+use sqlx::postgres::PgConnectOptions;
+use tokio::process::Command;
+use uuid::Uuid;
+
+/// Whether it is content, and what it prints.
+async fn doctor(database: &PgConnectOptions, settings: &[(&str, &str)]) -> (bool, String) {
+    let mut url = url_of(database);
+    url.set_username(database.get_username()).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_chancery_node"))
+        .arg("doctor")
+        .env_clear()
+        .env("DATABASE_URL", url.as_str())
+        .env("ENCRYPTION_KEY", ENCRYPTION_KEY)
+        .env("LOG_LEVEL", "off")
+        .envs(settings.iter().copied())
+        .output()
+        .await
+        .unwrap();
+    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}
+
+/// A role that serves and no more, as a deployment has it.
+async fn serving_role(database: &PgConnectOptions) -> PgConnectOptions {
+    let role = format!("serving_{}", Uuid::new_v4().simple());
+    let mut owner = postgres::connect(database).await.unwrap();
+    sqlx::query(&format!("CREATE ROLE {role} LOGIN")).execute(&mut owner).await.unwrap();
+    postgres::grant(&mut owner, &role).await.unwrap();
+    database.clone().username(&role)
+}
+
+#[tokio::test]
+async fn a_sound_deployment_is_called_so() {
+    let server = Server::start().await;
+    let role = serving_role(&server.database).await;
+
+    // The throw-away server of the tests does not flush; everything else is as it should be.
+    let (_, says) = doctor(&role, &[]).await;
+
+    assert!(says.contains("can read the log and append to it, and no more"), "{says}");
+    assert!(says.contains("the encryption key opens this database"), "{says}");
+    assert!(says.contains("signing keys are active"), "{says}");
+    assert!(says.contains("this machine and the database agree"), "{says}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named_with_what_to_do() {
+    let server = Server::start().await;
+
+    let (content, says) = doctor(&server.database, &[("ENCRYPTION_KEY", "another encryption key")]).await;
+    assert!(!content);
+    assert!(says.contains("BAD   keys") && says.contains("restore ENCRYPTION_KEY"), "{says}");
+    assert!(says.contains("could change the log"), "the tests' role is the master of the server: {says}");
+
+    let https = [("APP_URL", "https://id.example.org"), ("GEOLITE_DB_PATH", "/nowhere/city.mmdb")];
+    let (content, says) = doctor(&server.database, &https).await;
+    assert!(!content);
+    assert!(says.contains("mind  proxy") && says.contains("set TRUST_PROXY"), "{says}");
+    assert!(says.contains("BAD   places") && says.contains("/nowhere/city.mmdb"), "{says}");
+}
+
+#[tokio::test]
+async fn it_changes_nothing() {
+    let database = fresh_database().await;
+
+    let (_, says) = doctor(&database, &[]).await;
+
+    assert!(says.contains("it has no schema yet"), "{says}");
+    let mut connection = postgres::connect(&database).await.unwrap();
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname IN ('public', 'views')")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(tables, 0);
+}
