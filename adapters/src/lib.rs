@@ -1,5 +1,6 @@
 //! The outside world: each module is one port of the domain, or the store of its events.
 
+pub mod attempts;
 pub mod clock;
 pub mod embedded_postgres;
 pub mod entropy;

@@ -56,6 +56,9 @@ async fn upkeep(app: &App) {
     if let Err(error) = app.short_lived.sweep(app.now()).await {
         tracing::debug!(%error, "what has expired was not swept");
     }
+    if let Err(error) = app.limits.sweep(app.now()).await {
+        tracing::debug!(%error, "failed attempts that are over were not swept");
+    }
     if let Err(error) = signing_keys::rotate(&app.store, &app.pool, &app.system(), app.now()).await {
         tracing::error!(%error, "the signing keys could not be rotated");
     }

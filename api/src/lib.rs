@@ -9,6 +9,7 @@ pub mod config;
 pub mod grants;
 mod house;
 pub mod http;
+pub mod limits;
 pub mod oidc;
 pub mod openapi;
 pub mod pages;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use chancery_adapters::attempts::Attempts;
 use chancery_adapters::clock::SystemClock;
 use chancery_adapters::embedded_postgres::{EmbeddedPostgres, Settings};
 use chancery_adapters::entropy::SystemEntropy;
@@ -24,6 +25,7 @@ use crate::app::{App, Parts};
 use crate::config::{Config, Database};
 use crate::http::failures::Failures;
 use crate::http::key_uses::KeyUses;
+use crate::limits::Limits;
 use crate::signing_keys;
 
 /// Connections for reading; appends have one of their own.
@@ -163,6 +165,7 @@ pub async fn application(
         passkeys: Arc::new(passkeys),
         failures: Failures::default(),
         key_uses: KeyUses::default(),
+        limits: Limits::new(config.rate_limit_percent, Attempts::new(pool.clone())),
         audit: audit.context("there is no audit projection")?,
         clock,
         entropy,

@@ -39,6 +39,8 @@ pub struct Config {
     /// Seconds that an authorization code lives.
     pub code_seconds: i64,
     pub allow_insecure_callback_urls: bool,
+    /// How generous the rate limits are, in per cent of the built-in ones; None switches them off.
+    pub rate_limit_percent: Option<u32>,
     pub log_level: String,
     pub log_json: bool,
     /// What the operator should know, though it does not stop the start.
@@ -113,6 +115,7 @@ impl Config {
             session_lifetime_seconds: lifetime_minutes.max(idle_minutes) * 60,
             code_seconds: values.integer("AUTHORIZATION_CODE_LIFETIME", 1..=60),
             allow_insecure_callback_urls: values.flag("ALLOW_INSECURE_CALLBACK_URLS"),
+            rate_limit_percent: values.rate_limit_percent(),
             log_level: values.text("LOG_LEVEL", 1..=200),
             log_json: values.flag("LOG_JSON"),
             warnings: Vec::new(),

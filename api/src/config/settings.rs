@@ -60,6 +60,12 @@ pub const SETTINGS: &[Setting] = &[
         "false",
         "Whether apps may register plain-http callbacks on hosts other than loopback.",
     ),
+    setting(
+        "RATE_LIMIT_PERCENT",
+        "100",
+        "How generous the rate limits are, in per cent of the built-in ones: 200 allows twice as much. 1 to 1000000.",
+    ),
+    setting("DISABLE_RATE_LIMITING", "false", "Whether there are no rate limits at all."),
     setting("LOG_LEVEL", "info", "`error`, `warn`, `info`, `debug`, `trace`, or a filter by module."),
     setting("LOG_JSON", "false", "Whether log lines are JSON."),
 ];
@@ -80,7 +86,6 @@ pub(super) const POCKET_ID_ONLY: &[&str] = &[
     "MAXMIND_LICENSE_KEY_FILE",
     "GEOLITE_DB_URL",
     "AUDIT_LOG_RETENTION_DAYS",
-    "DISABLE_RATE_LIMITING",
     "UI_CONFIG_DISABLED",
     "ANALYTICS_DISABLED",
     "VERSION_CHECK_DISABLED",

@@ -135,6 +135,15 @@ impl Values {
         ranges
     }
 
+    pub fn rate_limit_percent(&mut self) -> Option<u32> {
+        let percent = self.integer("RATE_LIMIT_PERCENT", 1..=1_000_000);
+        if self.flag("DISABLE_RATE_LIMITING") {
+            self.warnings.push("DISABLE_RATE_LIMITING leaves every endpoint open to floods and guessing".to_owned());
+            return None;
+        }
+        u32::try_from(percent).ok()
+    }
+
     pub fn trust_proxy(&mut self) -> TrustProxy {
         match self.value("TRUST_PROXY").to_ascii_lowercase().as_str() {
             "false" | "0" | "no" => TrustProxy::Nobody,

@@ -9,7 +9,9 @@ use chancery_domain::oauth::error::OAuthError;
 use chancery_domain::oauth::params::Params;
 use chancery_projections::clients;
 
+use super::request::Circumstances;
 use crate::app::App;
+use crate::limits::guesses::{Guess, Guessed};
 use crate::oidc::error::ProtocolError;
 
 /// A client that is who it says. A public one has only said so.
@@ -21,9 +23,10 @@ pub struct AuthenticatedClient {
 
 /// # Errors
 /// `invalid_client`: the same for an unknown client, a wrong, missing or expired secret, a disabled client, and a public
-/// client that presents a secret it cannot have.
+/// client that presents a secret it cannot have. `temporarily_unavailable` for whoever guesses or asks too often.
 pub async fn authenticate(
     app: &App,
+    circumstances: &Circumstances,
     headers: &HeaderMap,
     params: &Params,
 ) -> Result<AuthenticatedClient, ProtocolError> {
@@ -31,9 +34,13 @@ pub async fn authenticate(
     // A header that is no text is an attempt, and a failed one.
     let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
     let presented = presented_client(authorization, params)?;
+    let anybody = Guess::at(Guessed::ClientSecret, circumstances.address);
+    let guess = anybody.about(presented.client_id.as_str());
+    app.limits.guesses.admit(&guess, app.now())?;
     let digest = presented.secret.as_ref().map(|secret| Digest::of(secret.expose()));
     let found = clients::find_with_secrets(&app.pool, &presented.client_id).await?;
-    let Some((row, secrets)) = found else { return Err(OAuthError::invalid_client().into()) };
+    // Anybody can make up any number of ids: the unknown ones are counted together.
+    let Some((row, secrets)) = found else { return Err(refuse(app, &anybody).await) };
     let now = app.now();
     let proven = match digest {
         None => row.settings.is_public,
@@ -44,7 +51,18 @@ pub async fn authenticate(
         }
     };
     if !proven || row.disabled {
-        return Err(OAuthError::invalid_client().into());
+        return Err(refuse(app, &guess).await);
+    }
+    // Who claims to be a public client proves nothing: what they ask for is counted by network only.
+    if !row.settings.is_public {
+        app.limits.client(&presented.client_id, now)?;
     }
     Ok(AuthenticatedClient { id: presented.client_id, settings: row.settings.0 })
+}
+
+async fn refuse(app: &App, guess: &Guess<'_>) -> ProtocolError {
+    match app.limits.guesses.failed(guess, app.now()).await {
+        Ok(()) => OAuthError::invalid_client().into(),
+        Err(barred) => barred.into(),
+    }
 }

@@ -9,6 +9,7 @@ mod history;
 mod openapi;
 mod openid_discovery;
 mod pages;
+mod rate_limits;
 mod redirect_uri;
 mod rfc6749_refresh_token;
 mod robustness;
