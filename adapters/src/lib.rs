@@ -6,6 +6,7 @@ pub mod embedded_postgres;
 pub mod entropy;
 pub mod event_store;
 pub mod geo_locator;
+pub mod mailer;
 pub mod passkeys;
 pub mod postgres;
 pub mod short_lived;

@@ -96,6 +96,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let listen = config.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
     let (app, ground) = start(config).await?;
+    wiring::start_mail(&app)?;
     tracing::info!(url = app.issuer, "ready");
     if !users::any(&app.pool).await? {
         let link = accounts::issue_setup_link(&app, &app.system(), Duration::DAY).await;

@@ -10,6 +10,7 @@ pub mod grants;
 mod house;
 pub mod http;
 pub mod limits;
+pub mod mail;
 pub mod oidc;
 pub mod openapi;
 pub mod pages;

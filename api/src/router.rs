@@ -32,6 +32,7 @@ pub fn router(app: App) -> Router {
         .merge(openapi::routes())
         .merge(oidc::page_routes())
         .merge(pages::handlers::routes())
+        .merge(pages::verification::routes())
         .merge(house::routes())
         .layer(middleware::from_fn_with_state(app.clone(), csrf::protect));
     let protocol = oidc::protocol_routes().layer(middleware::from_fn(any_origin));

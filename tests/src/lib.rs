@@ -3,6 +3,7 @@
 pub mod authenticator;
 pub mod browser;
 pub mod contract;
+pub mod mailbox;
 pub mod node;
 pub mod postgres;
 pub mod process;

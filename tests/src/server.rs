@@ -80,6 +80,7 @@ impl Server {
         let fixed: Arc<dyn Clock> = clock.clone();
         let doubles = Doubles { clock: Some(fixed).filter(|_| !live), entropy: None };
         let app = wiring::application(config.unwrap(), &key, database.clone(), doubles).await.unwrap();
+        wiring::start_mail(&app).unwrap();
         let service = router::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         Self { node, app, clock, database }

@@ -6,6 +6,7 @@ mod authorization_endpoint;
 mod client_authentication;
 mod enrollment;
 mod history;
+mod mail;
 mod openapi;
 mod openid_discovery;
 mod pages;

@@ -30,6 +30,7 @@ pub enum Room {
     Groups,
     Clients,
     ApiKeys,
+    Mail,
     History,
 }
 
@@ -92,7 +93,7 @@ impl Frame {
         if !self.is_admin {
             return &[];
         }
-        &[Room::Overview, Room::People, Room::Groups, Room::Clients, Room::ApiKeys, Room::History]
+        &[Room::Overview, Room::People, Room::Groups, Room::Clients, Room::ApiKeys, Room::Mail, Room::History]
     }
 
     #[must_use]
@@ -115,6 +116,7 @@ impl Room {
             Self::Groups => "/admin/groups",
             Self::Clients => "/admin/apps",
             Self::ApiKeys => "/admin/api-keys",
+            Self::Mail => "/admin/mail",
             Self::History => "/admin/history",
         }
     }
@@ -132,6 +134,7 @@ impl Room {
             Self::Groups => "Groups",
             Self::Clients => "Apps",
             Self::ApiKeys => "API keys",
+            Self::Mail => "Mail",
             Self::History => "History",
         }
     }

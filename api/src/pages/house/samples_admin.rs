@@ -249,9 +249,36 @@ fn record(say: &str) -> Vec<(&'static str, String)> {
     vec![
         ("overview", shown(&overview)),
         ("api_keys", shown(&keys)),
+        ("mail", shown(&mail_page(say))),
+        (
+            "mail_off",
+            shown(&MailPage { settings: Vec::new(), own_address: None, letters: Vec::new(), ..mail_page(say) }),
+        ),
         ("api_keys_none", shown(&ApiKeys { key: None, keys: Vec::new(), ..keys.clone() })),
         ("history", shown(&history)),
         ("history_none", shown(&History { roll: empty_roll("Nothing matches. Loosen a filter."), ..history.clone() })),
         ("raw_event", shown(&raw)),
     ]
+}
+
+fn mail_page(say: &str) -> MailPage {
+    let letter = |tone, state, about, failure: Option<&str>| Letter {
+        tone,
+        state,
+        about,
+        to: format!("Ada Lindqvist{say}"),
+        address: "ada@example.org".into(),
+        at: when("4 minutes ago"),
+        failure: failure.map(|failure| format!("{failure}{say}")),
+    };
+    MailPage {
+        frame: frame(Room::Mail),
+        settings: vec![("Mail server", format!("smtp.example.org:587{say}")), ("Encryption", "STARTTLS".into())],
+        own_address: Some(format!("ada@example.org{say}")),
+        letters: vec![
+            letter(Tone::Good, "Sent", "Invitation", None),
+            letter(Tone::Mind, "Will be tried again", "New device or place", Some("Connection refused")),
+            letter(Tone::Stop, "Given up", "Test mail", Some("550 No such mailbox")),
+        ],
+    }
 }

@@ -100,7 +100,7 @@ fn every_room_has_its_own_path() {
     paths.sort_unstable();
     paths.dedup();
 
-    assert_eq!(paths.len(), 11);
+    assert_eq!(paths.len(), 12);
 }
 
 #[test]
@@ -163,4 +163,5 @@ fn attribute<'tag>(tag: &'tag str, name: &str) -> Option<&'tag str> {
     rest.split_once('"').map(|(value, _)| value)
 }
 
-const MAY_SHOW_NOTHING: &[&str] = &["apps_none", "passkeys_none", "groups_none", "clients_none", "activity_none"];
+const MAY_SHOW_NOTHING: &[&str] =
+    &["apps_none", "passkeys_none", "groups_none", "clients_none", "activity_none", "mail_off"];
