@@ -1,11 +1,13 @@
 //! The outside world: each module is one port of the domain, or the store of its events.
 
+pub mod attempts;
 pub mod clock;
 pub mod embedded_postgres;
 pub mod entropy;
 pub mod event_store;
 pub mod geo_locator;
 pub mod geo_updates;
+pub mod mailer;
 pub mod passkeys;
 pub mod postgres;
 pub mod short_lived;

@@ -17,6 +17,9 @@ use crate::admin::users::user_not_found;
 use crate::app::App;
 use crate::http::error::ApiError;
 
+/// What the secret of an enrollment link follows from, beside its id.
+pub const ENROLLMENT_LINK: &str = "enrollment";
+
 /// A person to be registered, or what is to become of one.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -32,6 +35,8 @@ pub struct Link {
     pub code: String,
     pub url: String,
     pub expires_at: OffsetDateTime,
+    /// It is mailed to whom it is for, where there is mail. A recovery link never is.
+    pub is_mailed: bool,
 }
 
 /// # Errors
@@ -130,19 +135,19 @@ async fn issue(
     open: &[EnrollmentRow],
 ) -> Result<Link, ApiError> {
     let id = EnrollmentId(app.entropy.uuid_v4());
-    let mut secret = [0; 32];
-    app.entropy.fill(&mut secret);
+    let secret = app.store.vault().link_secret(ENROLLMENT_LINK, id.0.as_bytes());
     let now = app.now();
     let mut unit = app.store.unit(context);
     for row in open {
         let revoke = EnrollmentCommand::Revoke { why: RevokedWhy::Superseded };
         unit.execute::<Enrollment>(&row.enrollment_id.to_string(), revoke).await.map_err(enrollment_error)?;
     }
+    let is_mailed = matches!(purpose, Purpose::Invitation { .. });
     let issue = EnrollmentCommand::Issue { purpose, secret: Digest::of(secret), now, lifetime };
     unit.create::<Enrollment>(&id.to_string(), issue).await.map_err(enrollment_error)?;
     unit.commit().await?;
     let code = link::encode(id, &secret);
-    Ok(Link { url: format!("{}/enroll/{code}", app.issuer), code, expires_at: now + lifetime })
+    Ok(Link { url: format!("{}/enroll/{code}", app.issuer), code, expires_at: now + lifetime, is_mailed })
 }
 
 pub fn user_error(error: ExecuteError<UserRefusal>) -> ApiError {
@@ -157,8 +162,16 @@ pub fn user_error(error: ExecuteError<UserRefusal>) -> ApiError {
         UserRefusal::NotRegistered => user_not_found(),
         UserRefusal::Disabled => ApiError::new(StatusCode::FORBIDDEN, "user_disabled", sentence(&refusal)),
         UserRefusal::NoSuchPasskey => ApiError::not_found(),
-        UserRefusal::PasskeyAlreadyEnrolled | UserRefusal::TooManyPasskeys | UserRefusal::AddressChanged => {
+        UserRefusal::PasskeyAlreadyEnrolled | UserRefusal::TooManyPasskeys => {
             ApiError::new(StatusCode::BAD_REQUEST, "validation_failed", sentence(&refusal))
+        }
+        UserRefusal::NoEmail => conflict("user_email_not_set"),
+        UserRefusal::AskedTooSoon { retry_after } => ApiError {
+            retry_after: Some(retry_after.whole_seconds().max(1)),
+            ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", sentence(&refusal))
+        },
+        UserRefusal::NoSuchVerification => {
+            ApiError::new(StatusCode::BAD_REQUEST, "invalid_email_verification_token", sentence(&refusal))
         }
         UserRefusal::BadPasskeyName => {
             ApiError::validation(&[("name".into(), "invalid_format".into(), "has 1 to 50 characters".into())])

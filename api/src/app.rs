@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::http::failures::Failures;
 use crate::http::key_uses::KeyUses;
+use crate::limits::Limits;
 
 /// The application: cheap to clone, the same on every node.
 #[derive(Clone)]
@@ -46,6 +47,7 @@ pub struct Parts {
     pub geo_updates: Option<Arc<GeoUpdates>>,
     pub failures: Failures,
     pub key_uses: KeyUses,
+    pub limits: Limits,
     /// How far the audit view has come.
     pub audit: watch::Receiver<i64>,
 }

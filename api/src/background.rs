@@ -5,6 +5,7 @@ use std::time::Duration;
 use chancery_domain::Event;
 use chancery_domain::personal::Subject;
 use chancery_domain::user::UserEvent;
+use chancery_projections::mails::queue;
 use tokio::sync::watch;
 
 use crate::app::App;
@@ -55,6 +56,18 @@ async fn follow(app: &App, seen: &mut i64) {
 async fn upkeep(app: &App) {
     if let Err(error) = app.short_lived.sweep(app.now()).await {
         tracing::debug!(%error, "what has expired was not swept");
+    }
+    let passed_over = async {
+        if app.config.smtp.is_none() {
+            queue::pass_over(&app.pool).await?;
+        }
+        queue::sweep(&app.pool).await
+    };
+    if let Err(error) = passed_over.await {
+        tracing::debug!(%error, "old mails were not swept");
+    }
+    if let Err(error) = app.limits.sweep(app.now()).await {
+        tracing::debug!(%error, "failed attempts that are over were not swept");
     }
     if let Err(error) = signing_keys::rotate(&app.store, &app.pool, &app.system(), app.now()).await {
         tracing::error!(%error, "the signing keys could not be rotated");

@@ -106,6 +106,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let connections = Connections::listen(&config).await;
     let connections = connections.with_context(|| format!("{} cannot be listened on", config.listen))?;
     let (app, ground) = start(config).await?;
+    wiring::start_mail(&app)?;
     tracing::info!(url = app.issuer, "ready");
     if !users::any(&app.pool).await? {
         let link = accounts::issue_setup_link(&app, &app.system(), Duration::DAY).await;

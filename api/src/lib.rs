@@ -11,6 +11,8 @@ mod doctor;
 pub mod grants;
 mod house;
 pub mod http;
+pub mod limits;
+pub mod mail;
 pub mod oidc;
 pub mod openapi;
 pub mod pages;

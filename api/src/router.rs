@@ -1,7 +1,7 @@
 //! All routes, grouped by who calls them, and the layers around them.
 
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -14,6 +14,7 @@ use tower_http::timeout::TimeoutLayer;
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::{csrf, request, security_headers};
+use crate::limits::admission;
 use crate::pages::assets;
 use crate::pages::render::error_page;
 use crate::{admin, house, oidc, openapi, pages, webauthn};
@@ -31,6 +32,7 @@ pub fn router(app: App) -> Router {
         .merge(openapi::routes())
         .merge(oidc::page_routes())
         .merge(pages::handlers::routes())
+        .merge(pages::verification::routes())
         .merge(house::routes())
         .layer(middleware::from_fn_with_state(app.clone(), csrf::protect));
     let protocol = oidc::protocol_routes().layer(middleware::from_fn(any_origin));
@@ -47,6 +49,7 @@ pub fn router(app: App) -> Router {
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
         .layer(middleware::from_fn_with_state(app.clone(), in_our_words))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
+        .layer(middleware::from_fn_with_state(app.clone(), admission::admit))
         .layer(middleware::from_fn(security_headers::add))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), request::establish))
@@ -57,14 +60,17 @@ pub fn router(app: App) -> Router {
 async fn any_origin(request: Request, next: Next) -> Response {
     let preflight = *request.method() == Method::OPTIONS;
     let mut response = if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
-    let headers = response.headers_mut();
+    open_to_any_origin(response.headers_mut());
+    response
+}
+
+pub fn open_to_any_origin(headers: &mut HeaderMap) {
     let mut set = |name: &'static str, value: &'static str| {
-        headers.insert(name, axum::http::HeaderValue::from_static(value));
+        headers.insert(name, HeaderValue::from_static(value));
     };
     set("access-control-allow-origin", "*");
     set("access-control-allow-headers", "Authorization, Content-Type");
     set("access-control-allow-methods", "GET, POST");
-    response
 }
 
 /// Ready to serve: the database answers.
@@ -124,7 +130,7 @@ async fn in_our_words(State(app): State<App>, request: Request, next: Next) -> R
     error_page(&app, status, "That did not work", &[says], None)
 }
 
-fn is_api(path: &str) -> bool {
+pub fn is_api(path: &str) -> bool {
     path.starts_with("/api/") || path.starts_with("/.well-known/")
 }
 

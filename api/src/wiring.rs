@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use chancery_adapters::attempts::Attempts;
 use chancery_adapters::clock::SystemClock;
 use chancery_adapters::embedded_postgres::{EmbeddedPostgres, Settings};
 use chancery_adapters::entropy::SystemEntropy;
 use chancery_adapters::event_store::{EventStore, listen};
 use chancery_adapters::geo_locator::MaxmindGeoLocator;
 use chancery_adapters::geo_updates::{GeoUpdates, Source};
+use chancery_adapters::mailer::{Sender, SmtpMailer, SmtpSettings};
 use chancery_adapters::passkeys::WebauthnPasskeys;
 use chancery_adapters::postgres;
 use chancery_adapters::short_lived::ShortLived;
@@ -18,6 +20,7 @@ use chancery_adapters::vault::Vault;
 use chancery_domain::ports::clock::Clock;
 use chancery_domain::ports::entropy::Entropy;
 use chancery_domain::secret::Secret;
+use chancery_projections::mails::Outbox;
 use chancery_projections::memory::ViewMemory;
 use chancery_projections::runner::Runner;
 use sqlx::postgres::PgConnectOptions;
@@ -26,7 +29,9 @@ use crate::app::{App, Parts};
 use crate::config::{Config, Database, Login};
 use crate::http::failures::Failures;
 use crate::http::key_uses::KeyUses;
-use crate::signing_keys;
+use crate::limits::Limits;
+use crate::user_agent::UserAgent;
+use crate::{mail, signing_keys};
 
 /// Connections for reading; appends have one of their own.
 const READERS: u32 = 16;
@@ -174,6 +179,7 @@ pub async fn application(
         passkeys: Arc::new(passkeys),
         failures: Failures::default(),
         key_uses: KeyUses::default(),
+        limits: Limits::new(config.rate_limit_percent, Attempts::new(pool.clone())),
         audit: audit.context("there is no audit projection")?,
         clock,
         entropy,
@@ -203,4 +209,30 @@ fn geo_updates(
     let updates = Arc::new(updates.context("the geo-location database cannot be downloaded")?);
     tokio::spawn(updates.clone().run());
     Ok(Some(updates))
+}
+
+/// Sends mail from this process, if there is a mail server; a command that ends soon does not.
+///
+/// # Errors
+/// A certificate that cannot be read, or an address that is none.
+pub fn start_mail(app: &App) -> anyhow::Result<()> {
+    let Some(smtp) = app.config.smtp.clone() else { return Ok(()) };
+    let (user, password) = smtp.credentials.unzip();
+    let trusted = smtp.ca_certificate.as_ref().map(std::fs::read).transpose();
+    let mailer = SmtpMailer::new(SmtpSettings {
+        host: smtp.host,
+        port: smtp.port,
+        security: smtp.security,
+        user,
+        password,
+        trusted: trusted.context("SMTP_CA_CERTIFICATE cannot be read")?,
+        from: Sender { name: app.config.app_name.clone(), address: smtp.from },
+        own_host: app.config.app_url.host_str().unwrap_or("localhost").to_owned(),
+    })?;
+    let device = |agent: &str| UserAgent::read(agent).to_string();
+    let outbox = Outbox::new(app.pool.clone(), app.store.feed(), device, smtp.tell_new_sign_ins);
+    let queued = outbox.queued();
+    tokio::spawn(outbox.run(app.audit.clone()));
+    tokio::spawn(mail::sender::run(app.clone(), mailer, queued));
+    Ok(())
 }

@@ -43,6 +43,8 @@ uuid_id!(/// A group of people.
     GroupId);
 uuid_id!(/// An API key.
     ApiKeyId);
+uuid_id!(/// One attempt to prove that an e-mail address belongs to a person.
+    EmailVerificationId);
 uuid_id!(/// One secret of a client.
     ClientSecretId);
 

@@ -1,6 +1,7 @@
 //! Enrollment links that may still be used.
 
 use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_domain::digest::Digest;
 use chancery_domain::enrollment::{EnrollmentEvent, Purpose};
 use chancery_domain::ids::{EnrollmentId, UserId};
 use chancery_domain::{Event, Recorded};
@@ -96,6 +97,24 @@ pub async fn open_of(
     .bind(user.0)
     .bind(now)
     .fetch_all(executor)
+    .await
+}
+
+/// Whether a link with this secret can be used.
+pub async fn is_open(
+    executor: impl PgExecutor<'_>,
+    id: EnrollmentId,
+    secret: Digest,
+    now: OffsetDateTime,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM enrollments
+                        WHERE enrollment_id = $1 AND secret = $2 AND closed IS NULL AND expires_at > $3)",
+    )
+    .bind(id.0)
+    .bind(secret.as_bytes())
+    .bind(now)
+    .fetch_one(executor)
     .await
 }
 

@@ -11,6 +11,7 @@ pub mod consents;
 pub mod enrollments;
 pub mod grants;
 pub mod groups;
+pub mod mails;
 pub mod memory;
 pub mod page;
 pub mod passkeys;

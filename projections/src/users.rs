@@ -100,7 +100,9 @@ async fn apply(connection: &mut PgConnection, recorded: &Recorded, event: &UserE
             sqlx::query("DELETE FROM memberships WHERE user_id = $1").bind(id).execute(&mut *connection).await?;
             sqlx::query("DELETE FROM users WHERE user_id = $1").bind(id).execute(connection).await?;
         }
-        UserEvent::PasskeyEnrolled { .. }
+        UserEvent::EmailVerificationRequested { .. }
+        | UserEvent::TestMailRequested
+        | UserEvent::PasskeyEnrolled { .. }
         | UserEvent::PasskeyRenamed { .. }
         | UserEvent::PasskeySuspended { .. }
         | UserEvent::PasskeyRestored { .. }

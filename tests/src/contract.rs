@@ -36,7 +36,10 @@ pub fn check(method: &str, path: &str, status: u16, body: &str) {
             }
         }
         None => {
-            assert!(matches!(status, 400..=405 | 413 | 503), "{method} {path} is not documented, but answers {status}")
+            assert!(
+                matches!(status, 400..=405 | 413 | 429 | 503),
+                "{method} {path} is not documented, but answers {status}"
+            )
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod authenticator;
 pub mod browser;
 pub mod contract;
+pub mod mailbox;
 pub mod maxmind;
 pub mod node;
 pub mod postgres;

@@ -21,7 +21,7 @@ pub struct Node {
 
 impl Node {
     pub fn new(base: &str, issuer: &str) -> Self {
-        let admin = Visitor::with_api_key(base, STATIC_API_KEY);
+        let admin = Visitor { origin: issuer.to_owned(), ..Visitor::with_api_key(base, STATIC_API_KEY) };
         Self { base: base.to_owned(), issuer: issuer.to_owned(), admin }
     }
 

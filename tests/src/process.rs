@@ -71,6 +71,7 @@ impl Process {
             .env("HOST", "127.0.0.1")
             .env("PORT", self.port.to_string())
             .env("LOG_LEVEL", "error")
+            .env("DISABLE_RATE_LIMITING", "true")
             .stdout(Stdio::null());
         command
     }

@@ -44,37 +44,44 @@ impl Server {
         Self::with(&[]).await
     }
 
-    /// With further settings.
+    /// With these settings beside the usual ones, or in their place.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
         let database = crate::postgres::fresh_database().await;
         postgres::migrate(&database).await.unwrap();
-        Self::on(database, None, false, settings).await
+        Self::on(database, None, settings, false).await
     }
 
     /// With the real time, for programs that look at the clock themselves.
     pub async fn live() -> Self {
         let database = crate::postgres::fresh_database().await;
         postgres::migrate(&database).await.unwrap();
-        Self::on(database, None, true, &[]).await
+        Self::on(database, None, &[], true).await
     }
 
     /// Another node on the same database, with the same issuer and clock.
     pub async fn second(&self) -> Self {
-        Self::on(self.database.clone(), Some(self), false, &[]).await
+        self.second_with(&[]).await
     }
 
-    async fn on(database: PgConnectOptions, first: Option<&Self>, live: bool, settings: &[(&str, &str)]) -> Self {
+    pub async fn second_with(&self, settings: &[(&str, &str)]) -> Self {
+        Self::on(self.database.clone(), Some(self), settings, false).await
+    }
+
+    async fn on(database: PgConnectOptions, first: Option<&Self>, settings: &[(&str, &str)], live: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let own = format!("http://localhost:{port}");
         let node = Node::new(&own, first.map_or(&own, |first| first.issuer()));
         let clock = first.map_or_else(|| Arc::new(FixedClock::at(NOON)), |first| first.clock.clone());
-        let variables = [&[("APP_URL", node.issuer()), ("STATIC_API_KEY", STATIC_API_KEY)], settings].concat();
-        let config = Config::read(variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
+        // Time stands still here, so no allowance would ever come back.
+        let usual = [("APP_URL", node.issuer()), ("STATIC_API_KEY", STATIC_API_KEY), ("DISABLE_RATE_LIMITING", "true")];
+        let variables = usual.iter().chain(settings);
+        let config = Config::read(variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect());
         let key = Secret::new(ENCRYPTION_KEY.as_bytes().to_vec());
         let fixed: Arc<dyn Clock> = clock.clone();
         let doubles = Doubles { clock: Some(fixed).filter(|_| !live), entropy: None };
         let app = wiring::application(config.unwrap(), &key, database.clone(), doubles).await.unwrap();
+        wiring::start_mail(&app).unwrap();
         let service = router::router(app.clone()).into_make_service_with_connect_info::<Peer>();
         let connections = Connections::on_tcp(listener, &app.config);
         tokio::spawn(async move { axum::serve(connections, service).await.unwrap() });

@@ -74,12 +74,20 @@ impl Feed {
         if head == after {
             return Ok((head, Vec::new()));
         }
+        Ok((head, self.between(after, head, event_types).await?))
+    }
+
+    /// What happened after a position and up to another, of these kinds only.
+    ///
+    /// # Errors
+    /// As [`Feed::read`].
+    pub async fn between(&self, after: i64, up_to: i64, event_types: &[&str]) -> Result<Vec<Recorded>, FeedError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM events WHERE position > $1 AND position <= $2 AND event_type = ANY($3)
              ORDER BY position"
         );
-        let rows = sqlx::query_as(&sql).bind(after).bind(head).bind(event_types).fetch_all(&self.pool).await?;
-        Ok((head, self.open(rows).await?))
+        let rows = sqlx::query_as(&sql).bind(after).bind(up_to).bind(event_types).fetch_all(&self.pool).await?;
+        self.open(rows).await
     }
 
     /// [`Feed::read`] through a given connection, to see what its transaction sees.

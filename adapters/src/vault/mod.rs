@@ -38,6 +38,7 @@ struct Master {
     wrapping: Aes256Gcm,
     claims: Secret<[u8; 32]>,
     refresh_tokens: Secret<[u8; 32]>,
+    links: Secret<[u8; 32]>,
 }
 
 /// A subject's data key, ready for use.
@@ -58,6 +59,7 @@ impl Vault {
             wrapping: cipher(&derive(encryption_key, "chancery subject key wrapping v1")),
             claims: derive(encryption_key, "chancery claims index v1"),
             refresh_tokens: derive(encryption_key, "chancery refresh tokens v1"),
+            links: derive(encryption_key, "chancery mailed links v1"),
         };
         Ok(Self { pool, master: Arc::new(master), cache: Arc::default() })
     }
@@ -71,6 +73,12 @@ impl Vault {
     /// the same successor; only its digest is stored.
     pub fn refresh_token_secret(&self, grant: &[u8; 16], generation: u32) -> [u8; 32] {
         self.keyed_digest(&self.master.refresh_tokens, &[grant, &generation.to_be_bytes()])
+    }
+
+    /// The secret of a link that is mailed. It follows from what the link is for, so that whoever sends the mail can make
+    /// it again; only its digest is stored.
+    pub fn link_secret(&self, purpose: &str, id: &[u8; 16]) -> [u8; 32] {
+        self.keyed_digest(&self.master.links, &[purpose.as_bytes(), id])
     }
 
     fn keyed_digest(&self, key: &Secret<[u8; 32]>, parts: &[&[u8]]) -> [u8; 32] {

@@ -5,6 +5,7 @@ pub mod audit_logs;
 pub mod clients;
 pub mod custom_claims;
 pub mod groups;
+pub mod mail;
 pub mod sessions;
 pub mod static_api_key;
 pub mod users;
@@ -24,6 +25,7 @@ pub fn routes() -> Router<App> {
         .merge(clients::routes())
         .merge(custom_claims::routes())
         .merge(groups::routes())
+        .merge(mail::routes())
         .merge(sessions::routes())
         .merge(users::routes())
         .merge(version::routes())

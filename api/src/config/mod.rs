@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use axum::http::HeaderName;
+use chancery_adapters::mailer::Security;
 use chancery_domain::secret::Secret;
 use ipnet::IpNet;
 use url::Url;
@@ -44,6 +45,10 @@ pub struct Config {
     /// Seconds that an authorization code lives.
     pub code_seconds: i64,
     pub allow_insecure_callback_urls: bool,
+    /// None: no mail is sent.
+    pub smtp: Option<Smtp>,
+    /// How generous the rate limits are, in per cent of the built-in ones; None switches them off.
+    pub rate_limit_percent: Option<u32>,
     pub log_level: String,
     pub log_json: bool,
     /// What the operator should know, though it does not stop the start.
@@ -92,6 +97,32 @@ impl fmt::Display for Listen {
         match self {
             Self::Tcp(address) => address.fmt(formatter),
             Self::Unix { path, .. } => path.display().fmt(formatter),
+        }
+    }
+}
+
+/// The mail server.
+#[derive(Clone, Debug)]
+pub struct Smtp {
+    pub host: String,
+    pub port: u16,
+    pub security: Security,
+    /// Name and password go together.
+    pub credentials: Option<(String, Secret<String>)>,
+    /// A file of further certificates to trust.
+    pub ca_certificate: Option<PathBuf>,
+    /// The address mails are from.
+    pub from: String,
+    /// Whether people hear of sign-ins on a device or at a place that is new.
+    pub tell_new_sign_ins: bool,
+}
+
+impl Smtp {
+    pub fn security_in_words(&self) -> &'static str {
+        match self.security {
+            Security::None => "None",
+            Security::StartTls => "STARTTLS",
+            Security::Tls => "TLS",
         }
     }
 }
@@ -181,6 +212,8 @@ impl Config {
             session_lifetime_seconds: lifetime_minutes.max(idle_minutes) * 60,
             code_seconds: values.integer("AUTHORIZATION_CODE_LIFETIME", 1..=60),
             allow_insecure_callback_urls: values.flag("ALLOW_INSECURE_CALLBACK_URLS"),
+            smtp: values.smtp(),
+            rate_limit_percent: values.rate_limit_percent(),
             log_level: values.text("LOG_LEVEL", 1..=200),
             log_json: values.flag("LOG_JSON"),
             warnings: Vec::new(),

@@ -125,6 +125,39 @@ fn a_license_key_is_sent_over_tls_only_and_never_shown() {
 }
 
 #[test]
+fn a_mail_server_is_reached_encrypted_unless_it_is_told_otherwise() {
+    let smtp = |more: &[(&str, &str)]| {
+        let variables = [&[("SMTP_HOST", "smtp.example.org"), ("SMTP_FROM", "id@example.org")], more].concat();
+        let smtp = read(&variables).unwrap().smtp.unwrap();
+        (smtp.security, smtp.port)
+    };
+
+    assert_eq!(smtp(&[]), (Security::StartTls, 587));
+    assert_eq!(smtp(&[("SMTP_TLS", "tls")]), (Security::Tls, 465));
+    assert_eq!(smtp(&[("SMTP_TLS", "none")]), (Security::None, 25));
+    assert_eq!(smtp(&[("SMTP_TLS", "TLS"), ("SMTP_PORT", "2465")]), (Security::Tls, 2465));
+    assert!(read(&[]).unwrap().smtp.is_none());
+}
+
+#[test]
+fn what_a_mail_server_lacks_is_named() {
+    let host = ("SMTP_HOST", "smtp.example.org");
+    assert!(problem(&[host]).contains("SMTP_FROM is required"));
+    assert!(problem(&[host, ("SMTP_FROM", "id@example.org"), ("SMTP_USER", "id")]).contains("SMTP_PASSWORD"));
+    assert!(problem(&[host, ("SMTP_TLS", "ssl")]).contains("SMTP_TLS must be starttls, tls or none"));
+}
+
+#[test]
+fn rate_limits_are_raised_in_per_cent_and_switched_off_with_a_warning() {
+    assert_eq!(read(&[]).unwrap().rate_limit_percent, Some(100));
+    assert_eq!(read(&[("RATE_LIMIT_PERCENT", "250")]).unwrap().rate_limit_percent, Some(250));
+    assert!(problem(&[("RATE_LIMIT_PERCENT", "0")]).contains("RATE_LIMIT_PERCENT"));
+
+    let off = read(&[("DISABLE_RATE_LIMITING", "true")]).unwrap();
+    assert_eq!((off.rate_limit_percent, off.warnings.len()), (None, 1));
+}
+
+#[test]
 fn the_page_on_settings_is_the_table_of_the_code() {
     assert!(include_str!("../../../docs/SETTINGS.md").ends_with(&super::settings::settings_table()));
 }

@@ -5,12 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use chancery_adapters::mailer::Security;
 use chancery_domain::secret::Secret;
 use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::settings::{POCKET_ID_ONLY, SETTINGS};
-use super::{AddressHeader, ConfigError, Database, GeoDownload, Listen, Login, TrustProxy};
+use super::{AddressHeader, ConfigError, Database, GeoDownload, Listen, Login, Smtp, TrustProxy};
 
 pub(super) struct Values {
     variables: BTreeMap<String, String>,
@@ -133,6 +134,50 @@ impl Values {
             }
         }
         ranges
+    }
+
+    pub fn rate_limit_percent(&mut self) -> Option<u32> {
+        let percent = self.integer("RATE_LIMIT_PERCENT", 1..=1_000_000);
+        if self.flag("DISABLE_RATE_LIMITING") {
+            self.warnings.push("DISABLE_RATE_LIMITING leaves every endpoint open to floods and guessing".to_owned());
+            return None;
+        }
+        u32::try_from(percent).ok()
+    }
+
+    pub fn smtp(&mut self) -> Option<Smtp> {
+        let host = self.optional("SMTP_HOST")?;
+        self.require("SMTP_FROM", "the address that mails are from");
+        let security = match self.value("SMTP_TLS").to_ascii_lowercase().as_str() {
+            "none" => Security::None,
+            "starttls" => Security::StartTls,
+            "tls" => Security::Tls,
+            other => {
+                self.problems.push(format!("SMTP_TLS must be starttls, tls or none, not {other:?}"));
+                Security::StartTls
+            }
+        };
+        let port = match (self.variables.contains_key("SMTP_PORT"), security) {
+            (true, _) => self.port("SMTP_PORT"),
+            (false, Security::None) => 25,
+            (false, Security::StartTls) => 587,
+            (false, Security::Tls) => 465,
+        };
+        let credentials = match (self.optional("SMTP_USER"), self.optional("SMTP_PASSWORD")) {
+            (Some(user), Some(password)) => Some((user, Secret::new(password))),
+            (None, None) => None,
+            _ => {
+                self.problems.push("SMTP_USER and SMTP_PASSWORD go together; set both, or none".to_owned());
+                None
+            }
+        };
+        if security == Security::None {
+            self.warnings.push("SMTP_TLS=none sends mail, and the password for it, in the clear".to_owned());
+        }
+        let from = self.value("SMTP_FROM");
+        let tell_new_sign_ins = self.flag("EMAIL_LOGIN_NOTIFICATION_ENABLED");
+        let ca_certificate = self.optional("SMTP_CA_CERTIFICATE").map(PathBuf::from);
+        Some(Smtp { host, port, security, credentials, ca_certificate, from, tell_new_sign_ins })
     }
 
     pub fn trust_proxy(&mut self) -> TrustProxy {

@@ -19,6 +19,7 @@ use crate::http::error::ApiError;
 use crate::http::form::body_params;
 use crate::http::request::Circumstances;
 use crate::http::session::SignedIn;
+use crate::mail::requests;
 use crate::oidc::authorize::see_other;
 use crate::pages::house::{
     Account, App as AppCard, Apps, Confirm, Field, Notice, ProfileForm, ProfileRights, Room, SessionRow, Sessions,
@@ -113,13 +114,33 @@ async fn account(
         frame,
         name: user.display_name,
         username: user.username,
-        email: user.email,
+        can_verify: app.config.smtp.is_some() && user.email.is_some() && !user.email_verified,
         email_verified: user.email_verified,
+        email: user.email,
         groups: groups.into_iter().map(|group| group.friendly_name).collect(),
         passkeys: count(held as i64, "passkey", "passkeys"),
         sessions: count(live as i64, "device", "devices"),
         form: Some(profile_form("/account", input, errors, ProfileRights::Own)),
     }))
+}
+
+/// Asks for a mail to prove the address.
+pub async fn ask_verification(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Resident(signed_in): Resident,
+) -> Response {
+    let shown_page = async {
+        let context = circumstances.context(&app, signed_in.actor());
+        let asked = requests::request_verification(&app, &context, signed_in.user.id()).await;
+        let notice = match asked {
+            Ok(_) => Notice::good("A mail is on its way. Open it, and follow the link in this browser."),
+            Err(error) if error.status.is_server_error() => return Err(error.into()),
+            Err(error) => Notice::mind(format!("{}.", error.message)),
+        };
+        account(&app, &signed_in, &input_of(&signed_in), &[], Some(notice)).await
+    };
+    shown(&app, shown_page.await)
 }
 
 pub async fn change(

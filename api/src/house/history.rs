@@ -8,11 +8,12 @@ use chancery_projections::audit::sentence::Thing;
 use chancery_projections::audit::told::{Told, resolve};
 use chancery_projections::audit::{AuditFilter, AuditRow, Kind, query};
 use chancery_projections::clients;
+use chancery_projections::mails::queue;
 use chancery_projections::page::Paging;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
-use super::frame::{Page, Resident, Steward, date, frame, iso, place, shown};
+use super::frame::{Page, Resident, Steward, count, date, frame, iso, place, shown};
 use super::places;
 use crate::app::App;
 use crate::http::error::ApiError;
@@ -114,6 +115,19 @@ async fn health(app: &App, in_time: bool) -> Result<Vec<Health>, ApiError> {
         health.push(Health { tone: Tone::Mind, part: "The history is behind".to_owned(), says });
     }
     health.extend(places::health(app));
+    let given_up = queue::given_up_since(&app.pool, app.now() - time::Duration::DAY).await?;
+    if given_up > 0 {
+        let says = "They were not taken by the mail server; the page Mail says why.".to_owned();
+        health.push(Health {
+            tone: Tone::Stop,
+            part: count(given_up, "mail was given up", "mails were given up"),
+            says,
+        });
+    }
+    if app.config.smtp.is_none() {
+        let says = "Set SMTP_HOST to invite people by mail, and to tell them what happens to their account.".to_owned();
+        health.push(Health { tone: Tone::Mind, part: "Mail is off".to_owned(), says });
+    }
     Ok(health)
 }
 

@@ -7,6 +7,7 @@ mod diagnostics;
 mod frame;
 mod groups;
 mod history;
+mod mail;
 mod passkeys;
 mod people;
 mod places;
@@ -23,6 +24,7 @@ pub fn routes() -> Router<App> {
 fn account_routes() -> Router<App> {
     Router::new()
         .route("/account", get(account::show).post(account::change))
+        .route("/account/verify-email", post(account::ask_verification))
         .route("/account/passkeys", get(passkeys::show))
         .route("/account/passkeys/{id}/rename", post(passkeys::rename))
         .route("/account/passkeys/{id}/remove", get(passkeys::ask_remove).post(passkeys::remove))
@@ -74,6 +76,8 @@ fn app_routes() -> Router<App> {
         .route("/admin/apps/{id}/secrets", post(clients::add_secret))
         .route("/admin/apps/{id}/secrets/{secret}/remove", get(clients::ask_remove_secret).post(clients::remove_secret))
         .route("/admin/apps/{id}/delete", get(clients::ask_delete).post(clients::delete))
+        .route("/admin/mail", get(mail::show))
+        .route("/admin/mail/test", post(mail::test))
         .route("/admin/api-keys", get(api_keys::show).post(api_keys::create))
         .route("/admin/api-keys/{id}/revoke", get(api_keys::ask_revoke).post(api_keys::revoke))
 }

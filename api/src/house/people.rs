@@ -255,11 +255,11 @@ async fn with_link(app: &App, circumstances: &Circumstances, signed_in: &SignedI
     let user = existing(app, id).await?;
     let context = circumstances.context(app, signed_in.actor());
     let link = accounts::issue_link(app, &context, &user, Duration::DAY, false).await?;
-    let link = Revealed {
-        label: "Enrollment link".to_owned(),
-        value: link.url,
-        says: "Send it to them by a way you trust. It works once, for 24 hours, and is not shown again.".to_owned(),
+    let says = match user.email.filter(|_| link.is_mailed && app.config.smtp.is_some()) {
+        Some(email) => format!("It is on its way to {email}. It works once, for 24 hours, and is not shown again."),
+        None => "Send it to them by a way you trust. It works once, for 24 hours, and is not shown again.".to_owned(),
     };
+    let link = Revealed { label: "Enrollment link".to_owned(), value: link.url, says };
     person(app, signed_in, id, Extra { link: Some(link), ..Extra::default() }).await
 }
 

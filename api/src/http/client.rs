@@ -11,7 +11,9 @@ use chancery_domain::oauth::error::OAuthError;
 use chancery_domain::oauth::params::Params;
 use chancery_projections::clients::RememberedClient;
 
+use super::request::Circumstances;
 use crate::app::App;
+use crate::limits::guesses::{Guess, Guessed};
 use crate::oidc::error::ProtocolError;
 
 /// A client that is who it says. A public one has only said so.
@@ -29,9 +31,10 @@ impl AuthenticatedClient {
 
 /// # Errors
 /// `invalid_client`: the same for an unknown client, a wrong, missing or expired secret, a disabled client, and a public
-/// client that presents a secret it cannot have.
+/// client that presents a secret it cannot have. `temporarily_unavailable` for whoever guesses or asks too often.
 pub async fn authenticate(
     app: &App,
+    circumstances: &Circumstances,
     headers: &HeaderMap,
     params: &Params,
 ) -> Result<AuthenticatedClient, ProtocolError> {
@@ -39,6 +42,9 @@ pub async fn authenticate(
     // A header that is no text is an attempt, and a failed one.
     let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
     let presented = presented_client(authorization, params)?;
+    let anybody = Guess::at(Guessed::ClientSecret, circumstances.address);
+    let guess = anybody.about(presented.client_id.as_str());
+    app.limits.guesses.admit(&guess, app.now())?;
     let digest = presented.secret.as_ref().map(|secret| Digest::of(secret.expose()));
     let proven = |client: &RememberedClient| {
         let is_public = client.row.settings.is_public;
@@ -48,12 +54,27 @@ pub async fn authenticate(
         };
         proven && !client.row.disabled
     };
-    let mut found = app.memory.client(&presented.client_id).await?.filter(|client| proven(client));
-    if found.is_none() {
+    let mut found = app.memory.client(&presented.client_id).await?;
+    if !found.as_ref().is_some_and(|client| proven(client)) {
         // Nobody is refused for what memory holds.
         app.memory.forget_client(&presented.client_id);
-        found = app.memory.client(&presented.client_id).await?.filter(|client| proven(client));
+        found = app.memory.client(&presented.client_id).await?;
     }
-    let client = found.ok_or(OAuthError::invalid_client())?;
+    // Anybody can make up any number of ids: the unknown ones are counted together.
+    let Some(client) = found else { return Err(refuse(app, &anybody).await) };
+    if !proven(&client) {
+        return Err(refuse(app, &guess).await);
+    }
+    // Who claims to be a public client proves nothing: what they ask for is counted by network only.
+    if !client.row.settings.is_public {
+        app.limits.client(&presented.client_id, app.now())?;
+    }
     Ok(AuthenticatedClient { id: presented.client_id, client })
+}
+
+async fn refuse(app: &App, guess: &Guess<'_>) -> ProtocolError {
+    match app.limits.guesses.failed(guess, app.now()).await {
+        Ok(()) => OAuthError::invalid_client().into(),
+        Err(barred) => barred.into(),
+    }
 }

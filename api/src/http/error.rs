@@ -8,7 +8,10 @@ use axum::response::{IntoResponse, Response};
 use chancery_adapters::event_store::{ExecuteError, StoreError};
 use chancery_adapters::vault::VaultError;
 use chancery_domain::claim::ClaimKind;
+use chancery_domain::policy::allowance::Exhausted;
 use serde_json::{Value, json};
+
+use crate::limits::guesses::Barred;
 
 tokio::task_local! {
     /// The id of the request that is being answered.
@@ -27,11 +30,13 @@ pub struct ApiError {
     pub code: &'static str,
     pub message: String,
     pub details: Option<Value>,
+    /// Seconds, for `Retry-After`.
+    pub retry_after: Option<i64>,
 }
 
 impl ApiError {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), details: None }
+        Self { status, code, message: message.into(), details: None, retry_after: None }
     }
 
     pub fn with_details(self, details: Value) -> Self {
@@ -77,7 +82,8 @@ impl ApiError {
 
     /// The database or the log cannot be reached: nothing was done.
     pub fn unavailable() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The service is briefly unavailable; try again")
+        let says = "The service is briefly unavailable; try again";
+        Self { retry_after: Some(5), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", says) }
     }
 
     pub fn internal() -> Self {
@@ -92,10 +98,28 @@ impl IntoResponse for ApiError {
             body["details"] = details;
         }
         let mut response = (self.status, Json(body)).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-        }
         response
+            .headers_mut()
+            .extend(self.retry_after.map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds))));
+        response
+    }
+}
+
+impl From<Exhausted> for ApiError {
+    fn from(exhausted: Exhausted) -> Self {
+        let seconds = exhausted.seconds();
+        let unit = if seconds == 1 { "second" } else { "seconds" };
+        let says = format!("Too many requests came from your network; wait {seconds} {unit} and try again");
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", says) }
+    }
+}
+
+impl From<Barred> for ApiError {
+    fn from(barred: Barred) -> Self {
+        match barred {
+            Barred::Exhausted(exhausted) => exhausted.into(),
+            Barred::Uncounted(error) => error.into(),
+        }
     }
 }
 

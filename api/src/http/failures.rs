@@ -50,6 +50,11 @@ impl Failure {
         Self { user_id: Some(id), ..self }
     }
 
+    /// Whose passkey it was, if that is known.
+    pub fn person(&self) -> Option<UserId> {
+        self.user_id
+    }
+
     pub fn passkey(self, id: PasskeyId) -> Self {
         Self { passkey_id: Some(id), ..self }
     }

@@ -1,7 +1,6 @@
 //! Who calls the API: a browser session or an API key, with the rights of the person behind it.
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use chancery_domain::actor::Actor;
 use chancery_domain::digest::Digest;
@@ -12,8 +11,10 @@ use chancery_projections::{api_keys, users};
 use uuid::Uuid;
 
 use super::error::ApiError;
+use super::request::Circumstances;
 use super::session::{SignedIn, present};
 use crate::app::App;
+use crate::limits::guesses::{Guess, Guessed};
 
 /// The person that `STATIC_API_KEY` stands for.
 pub const STATIC_USER: UserId = UserId(Uuid::nil());
@@ -54,7 +55,7 @@ impl FromRequestParts<App> for Principal {
             let user = session.user.clone();
             return Ok(Self { user, actor: session.actor(), session: Some(session) });
         }
-        by_api_key(app, &parts.headers).await?.ok_or_else(ApiError::not_signed_in)
+        by_api_key(app, parts).await?.ok_or_else(ApiError::not_signed_in)
     }
 }
 
@@ -77,14 +78,18 @@ impl FromRequestParts<App> for BrowserOnly {
     }
 }
 
-async fn by_api_key(app: &App, headers: &HeaderMap) -> Result<Option<Principal>, ApiError> {
-    let Some(presented) = headers.get("x-api-key").and_then(|value| value.to_str().ok()) else { return Ok(None) };
+async fn by_api_key(app: &App, parts: &mut Parts) -> Result<Option<Principal>, ApiError> {
+    let Some(presented) = parts.headers.get("x-api-key").and_then(|value| value.to_str().ok()) else { return Ok(None) };
     let digest = Digest::of(presented);
+    let circumstances = Circumstances::from_request_parts(parts, app).await?;
+    let guess = Guess::at(Guessed::ApiKey, circumstances.address);
+    app.limits.guesses.admit(&guess, app.now())?;
     if app.config.static_api_key.as_ref().is_some_and(|key| Digest::of(key.expose()) == digest) {
         let user = crate::admin::static_api_key::user(app).await?;
         return Ok(Some(Principal { user, actor: Actor::ApiKey(STATIC_USER, ApiKeyId(Uuid::nil())), session: None }));
     }
     let Some(key) = api_keys::by_digest(&app.pool, digest).await?.filter(|key| key.expires_at > app.now()) else {
+        app.limits.guesses.failed(&guess, app.now()).await?;
         return Ok(None);
     };
     let Some(user) = users::find(&app.pool, key.user()).await? else { return Ok(None) };

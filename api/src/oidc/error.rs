@@ -6,17 +6,39 @@ use axum::response::{IntoResponse, Response};
 use chancery_adapters::event_store::{ExecuteError, StoreError};
 use chancery_domain::grant::GrantRefusal;
 use chancery_domain::oauth::error::{ErrorCode, OAuthError};
+use chancery_domain::policy::allowance::Exhausted;
 use serde_json::json;
+
+use crate::limits::guesses::Barred;
 
 /// An error on its way to a client that called by itself.
 #[derive(Clone, Copy, Debug)]
 pub struct ProtocolError {
     pub error: OAuthError,
+    /// Seconds to wait, for somebody who asked too often.
+    too_many: Option<i64>,
 }
 
 impl From<OAuthError> for ProtocolError {
     fn from(error: OAuthError) -> Self {
-        Self { error }
+        Self { error, too_many: None }
+    }
+}
+
+/// No specification names an error for it: the status says it (RFC 6585 §4), the code that trying again may help.
+impl From<Exhausted> for ProtocolError {
+    fn from(exhausted: Exhausted) -> Self {
+        let error = OAuthError::new(ErrorCode::TemporarilyUnavailable, "too many requests; see Retry-After");
+        Self { error, too_many: Some(exhausted.seconds()) }
+    }
+}
+
+impl From<Barred> for ProtocolError {
+    fn from(barred: Barred) -> Self {
+        match barred {
+            Barred::Exhausted(exhausted) => exhausted.into(),
+            Barred::Uncounted(error) => error.into(),
+        }
     }
 }
 
@@ -59,7 +81,8 @@ impl IntoResponse for ProtocolError {
     fn into_response(self) -> Response {
         let OAuthError { code, description } = self.error;
         let body = Json(json!({ "error": code.as_str(), "error_description": description }));
-        let mut response = (status(code), body).into_response();
+        let status = if self.too_many.is_some() { StatusCode::TOO_MANY_REQUESTS } else { status(code) };
+        let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if code == ErrorCode::InvalidClient {
@@ -73,7 +96,7 @@ impl IntoResponse for ProtocolError {
             headers.extend(HeaderValue::from_str(&value).map(|value| (header::WWW_AUTHENTICATE, value)));
         }
         if code == ErrorCode::TemporarilyUnavailable {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.too_many.unwrap_or(5)));
         }
         response
     }

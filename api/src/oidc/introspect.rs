@@ -16,11 +16,17 @@ use super::userinfo::live_token;
 use crate::app::App;
 use crate::http::client::{AuthenticatedClient, authenticate};
 use crate::http::form::body_params;
+use crate::http::request::Circumstances;
 
-pub async fn introspect(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Response, ProtocolError> {
+pub async fn introspect(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ProtocolError> {
     let params = body_params(&headers, &body)?;
     params.check()?;
-    let client = authenticate(&app, &headers, &params).await?;
+    let client = authenticate(&app, &circumstances, &headers, &params).await?;
     // RFC 7662 §2.1: the endpoint is protected; a public client proves nothing.
     if client.settings().is_public {
         return Err(OAuthError::invalid_client().into());

@@ -23,6 +23,9 @@ use crate::app::App;
 pub const PROTOCOL_PATHS: [&str; 4] =
     ["/api/oidc/token", "/api/oidc/userinfo", "/api/oidc/introspect", "/api/oidc/revoke"];
 
+/// Where an app sends a browser to sign out; people look at its errors.
+pub const END_SESSION: &str = "/api/oidc/end-session";
+
 /// Endpoints that clients call with their own proof, from anywhere: no cookie counts here.
 pub fn protocol_routes() -> Router<App> {
     Router::new()
@@ -39,7 +42,7 @@ pub fn protocol_routes() -> Router<App> {
 pub fn browser_routes() -> Router<App> {
     Router::new()
         .route("/authorize", never_head(get(authorize::authorize).post(authorize::authorize)))
-        .route("/api/oidc/end-session", never_head(get(end_session::end_session).post(end_session::end_session)))
+        .route(END_SESSION, never_head(get(end_session::end_session).post(end_session::end_session)))
 }
 
 /// axum answers HEAD as GET without the body: here that would issue a code or end a session for a mere look (RFC 9110

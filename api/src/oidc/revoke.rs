@@ -27,7 +27,7 @@ pub async fn revoke(
 ) -> Result<Response, ProtocolError> {
     let params = body_params(&headers, &body)?;
     params.check()?;
-    let client = authenticate(&app, &headers, &params).await?;
+    let client = authenticate(&app, &circumstances, &headers, &params).await?;
     let token = params.value("token").ok_or(OAuthError::invalid_request("token is missing"))?;
     // §2.1: the hint only helps to look; both kinds are told apart by their form.
     let found = match (parse_refresh_token(token), access_claims(&app, token)) {

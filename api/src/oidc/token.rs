@@ -28,7 +28,7 @@ pub async fn token(
     let params = body_params(&headers, &body)?;
     params.check()?;
     let grant_type = params.value("grant_type").ok_or(OAuthError::invalid_request("grant_type is missing"))?;
-    let client = authenticate(&app, &headers, &params).await?;
+    let client = authenticate(&app, &circumstances, &headers, &params).await?;
     let tokens: Tokens = match grant_type {
         "authorization_code" => authorization_code::redeem(&app, &circumstances, &client, &params).await?,
         "refresh_token" => refresh_token::refresh(&app, &circumstances, &client, &params).await?,

@@ -64,6 +64,8 @@ pub const OPERATIONS: &[Operation] = &[
     post("/api/users", Admin, "Register a person", Some("UserInput"), 201, One("User")),
     get("/api/users/me", Person, "Who is asking", One("User")),
     put("/api/users/me", Person, "Change one's own profile", "UserInput", One("User")),
+    post("/api/users/me/send-email-verification", Person, "Ask for a mail to prove one's e-mail address", None, 204, Nothing),
+    post("/api/users/me/verify-email", Browser, "Prove one's e-mail address", Some("EmailVerification"), 204, Nothing),
     get("/api/users/{id}", Admin, "A person", One("User")),
     put("/api/users/{id}", Admin, "Change a person", "UserInput", One("User")),
     delete("/api/users/{id}", Admin, "Erase a person: their data key is destroyed"),
@@ -128,6 +130,8 @@ pub const OPERATIONS: &[Operation] = &[
     get("/api/webauthn/signals", Browser, "What the WebAuthn Signal API tells the authenticator", One("Signals")),
     post("/api/enrollment/start", Anybody, "Options of an enrollment, in a browser that opened a link", Some("UserInput"), 200, One("CreationOptions")),
     post("/api/enrollment/finish", Anybody, "Redeem the link: the passkey is enrolled and the person signed in", Some("RegistrationResponse"), 204, Nothing),
+
+    post("/api/application-configuration/test-email", Admin, "Ask for a mail to oneself", None, 204, Nothing),
 
     get("/api/version/current", Anybody, "The version, and that of the API it is compatible with", One("Version")),
     get("/api/openapi.json", Anybody, "This document", One("Document")),

@@ -162,6 +162,7 @@ pub fn all() -> Value {
             input(&[], &[("ttl", json!({ "type": ["integer", "string"], "description": "seconds, or 1h30m" }))]),
         ),
         ("Link", object(&[("token", text.clone()), ("url", text.clone()), ("expiresAt", time.clone())])),
+        ("EmailVerification", input(&["token"], &[("token", text.clone())])),
         ("GroupInput", input(&["name", "friendlyName"], &[("name", text.clone()), ("friendlyName", text.clone())])),
         ("GroupInList", object(&group_in_list)),
         (

@@ -208,7 +208,7 @@ async fn help(State(app): State<App>) -> Response {
 /// Opening a link uses nothing up: the code goes into a cookie, out of the address bar, and the page follows.
 async fn open_enrollment(State(app): State<App>, circumstances: Circumstances, Path(code): Path<String>) -> Response {
     let opened = async {
-        let link = enrollment::by_code(&app, code).await?;
+        let link = enrollment::by_code(&app, &circumstances, code).await?;
         let context = circumstances.context(&app, chancery_domain::actor::Actor::Visitor);
         let open = EnrollmentCommand::Open { secret: link.secret, now: app.now() };
         app.store.execute::<Enrollment>(link.id, open, &context).await.map_err(accounts::enrollment_error)?;
@@ -220,7 +220,7 @@ async fn open_enrollment(State(app): State<App>, circumstances: Circumstances, P
 }
 
 fn closed(app: &App, error: &ApiError) -> Response {
-    if error.status == StatusCode::SERVICE_UNAVAILABLE {
+    if error.retry_after.is_some() {
         return api_error_page(app, error);
     }
     let mut response = page(&Message {
@@ -238,9 +238,9 @@ fn closed(app: &App, error: &ApiError) -> Response {
     response
 }
 
-async fn enroll(State(app): State<App>, headers: HeaderMap) -> Response {
+async fn enroll(State(app): State<App>, circumstances: Circumstances, headers: HeaderMap) -> Response {
     let sheet = async {
-        let link = enrollment::open_link(&app, &headers).await?;
+        let link = enrollment::open_link(&app, &circumstances, &headers).await?;
         let date = format_description!("[day padding:none] [month repr:long], [hour]:[minute] UTC");
         let expires = link.expires_at.format(&date).unwrap_or_default();
         let (heading, says) = match link.purpose {

@@ -5,3 +5,4 @@ pub mod desk;
 pub mod handlers;
 pub mod house;
 pub mod render;
+pub mod verification;

@@ -58,10 +58,15 @@ pub fn api_error_page(app: &App, error: &ApiError) -> Response {
         StatusCode::FORBIDDEN => "You may not do this",
         StatusCode::SERVICE_UNAVAILABLE => "We will be right back",
         StatusCode::CONFLICT => "That did not work",
+        StatusCode::TOO_MANY_REQUESTS => "Please wait a moment",
         _ if error.status.is_server_error() => "Something went wrong on our side",
         _ => "That did not work",
     };
     let home =
         Action { label: "Go to your account".into(), href: "/account".into(), posts: false, members: Vec::new() };
-    error_page(app, error.status, heading, &[&error.message], Some(home))
+    let mut response = error_page(app, error.status, heading, &[&error.message], Some(home));
+    if let Some(seconds) = error.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }

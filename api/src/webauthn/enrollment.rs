@@ -7,9 +7,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use chancery_adapters::event_store::ExecuteError;
 use chancery_domain::actor::Actor;
 use chancery_domain::digest::Digest;
-use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, Purpose, link};
+use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, EnrollmentRefusal, Purpose, link};
 use chancery_domain::ids::{EnrollmentId, SessionId, UserId};
 use chancery_domain::ports::passkeys::{Assertion, RegistrationUser};
 use chancery_domain::session::{Session, SessionCommand};
@@ -29,6 +30,7 @@ use crate::http::error::ApiError;
 use crate::http::json::JsonBody;
 use crate::http::request::Circumstances;
 use crate::http::session::cookie_value;
+use crate::limits::guesses::{Guess, Guessed};
 
 const KIND: &str = "enrollment";
 
@@ -55,23 +57,35 @@ pub struct OpenLink {
 ///
 /// # Errors
 /// `token_invalid_or_expired` with the reason.
-pub async fn open_link(app: &App, headers: &HeaderMap) -> Result<OpenLink, ApiError> {
+pub async fn open_link(app: &App, circumstances: &Circumstances, headers: &HeaderMap) -> Result<OpenLink, ApiError> {
     let invalid = || {
         ApiError::new(StatusCode::UNAUTHORIZED, "token_invalid_or_expired", "This link is not valid; ask for a new one")
     };
     let code = cookie::read(headers, cookie::ENROLLMENT).ok_or_else(invalid)?.to_owned();
-    by_code(app, code).await
+    by_code(app, circumstances, code).await
 }
 
-pub async fn by_code(app: &App, code: String) -> Result<OpenLink, ApiError> {
+/// The link of a code, if it can still be used. A code that no link has is a guess.
+pub async fn by_code(app: &App, circumstances: &Circumstances, code: String) -> Result<OpenLink, ApiError> {
     let invalid = || {
         ApiError::new(StatusCode::UNAUTHORIZED, "token_invalid_or_expired", "This link is not valid; ask for a new one")
     };
-    let (id, secret) = link::decode(&code).ok_or_else(invalid)?;
+    let guess = Guess::at(Guessed::EnrollmentLink, circumstances.address);
+    app.limits.guesses.admit(&guess, app.now())?;
+    let Some((id, secret)) = link::decode(&code) else {
+        app.limits.guesses.failed(&guess, app.now()).await?;
+        return Err(invalid());
+    };
     let enrollment = app.store.load::<Enrollment>(id).await?.into_state();
-    let purpose = enrollment.purpose_at(secret, app.now());
-    let purpose =
-        purpose.map_err(|refusal| enrollment_error(chancery_adapters::event_store::ExecuteError::Refused(refusal)))?;
+    let purpose = match enrollment.purpose_at(secret, app.now()) {
+        Ok(purpose) => purpose,
+        Err(refusal) => {
+            if refusal == EnrollmentRefusal::Unknown {
+                app.limits.guesses.failed(&guess, app.now()).await?;
+            }
+            return Err(enrollment_error(ExecuteError::Refused(refusal)));
+        }
+    };
     let expires_at = enrollment.expires_at().ok_or_else(invalid)?;
     Ok(OpenLink { id, secret, code, purpose, expires_at })
 }
@@ -79,10 +93,11 @@ pub async fn by_code(app: &App, code: String) -> Result<OpenLink, ApiError> {
 /// `POST /api/enrollment/start`: creation options. The first administrator says who they are.
 pub async fn start(
     State(app): State<App>,
+    circumstances: Circumstances,
     headers: HeaderMap,
     JsonBody(input): JsonBody<UserInput>,
 ) -> Result<Response, ApiError> {
-    let link = open_link(&app, &headers).await?;
+    let link = open_link(&app, &circumstances, &headers).await?;
     let (user_id, profile, held) = match link.purpose.person() {
         None => (UserId(app.entropy.uuid_v4()), Some(input.profile()?), Vec::new()),
         Some(id) => (id, None, passkeys::of_user(&app.pool, id).await?),
@@ -114,7 +129,7 @@ pub async fn finish(
     JsonBody(response): JsonBody<Value>,
 ) -> Result<Response, ApiError> {
     let kept: Kept = ceremony::take(&app, KIND, &headers, &response).await?;
-    let link = by_code(&app, kept.code).await?;
+    let link = by_code(&app, &circumstances, kept.code).await?;
     let made = app.passkeys.finish_registration(&kept.state, &response);
     let made = made.map_err(|failure| ceremony::registration_error(&failure))?;
     let passkey = passkey_of(&app, &kept.user_id.0, made);

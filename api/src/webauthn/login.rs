@@ -31,6 +31,7 @@ use crate::http::failures::Failure;
 use crate::http::json::JsonBody;
 use crate::http::request::Circumstances;
 use crate::http::session::{MaybeSignedIn, SignedIn, cookie_value};
+use crate::limits::guesses::{Guess, Guessed};
 
 /// Authentication Context Class of a passkey with user verification (OpenID Connect EAP ACR Values 1.0 §2).
 const PHISHING_RESISTANT: &str = "phr";
@@ -118,8 +119,12 @@ pub async fn verify(
     kept: &Authentication,
     response: &Value,
 ) -> Result<(User, PasskeyRow, Assertion), ApiError> {
+    let guess = Guess::at(Guessed::Passkey, circumstances.address);
+    app.limits.guesses.admit(&guess, app.now())?;
     let refuse = |failure: Failure, error: ApiError| async move {
+        let person = failure.person().map(|user| user.to_string()).unwrap_or_default();
         app.failures.note(app, circumstances, failure).await;
+        app.limits.guesses.failed(&guess.about(&person), app.now()).await?;
         Err(error)
     };
     let presented = match app.passkeys.identify(response) {
@@ -136,6 +141,7 @@ pub async fn verify(
         let failure = Failure::of(FailureReason::UnknownPasskey).credential(&presented.credential_id);
         return refuse(failure, unknown_passkey(&presented.credential_id)).await;
     };
+    app.limits.guesses.admit(&guess.about(&row.user_id.to_string()), app.now())?;
     let failure = |reason| Failure::of(reason).user(row.user()).passkey(row.id());
     let assertion = match app.passkeys.finish_authentication(&kept.state, response, &ceremony::stored(&row)) {
         Ok(assertion) => assertion,

@@ -14,10 +14,11 @@ pub enum AdminAction {
     ManageClients,
     ManageClientSecrets,
     ReadHistory,
+    SendTestMail,
 }
 
 impl AdminAction {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ReadUsers,
         Self::ManageUsers,
         Self::IssueEnrollment,
@@ -29,6 +30,7 @@ impl AdminAction {
         Self::ManageClients,
         Self::ManageClientSecrets,
         Self::ReadHistory,
+        Self::SendTestMail,
     ];
 
     /// Whether a browser session must have proved itself lately: whatever changes something.
@@ -41,7 +43,8 @@ impl AdminAction {
             | Self::EndSessions
             | Self::ManageGroups
             | Self::ManageClients
-            | Self::ManageClientSecrets => true,
+            | Self::ManageClientSecrets
+            | Self::SendTestMail => true,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod allowance;
 
 #[cfg(test)]
 mod tests;

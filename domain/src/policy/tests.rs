@@ -1,5 +1,9 @@
+use time::Duration;
+use time::macros::datetime;
+
 use super::access::*;
 use super::admin::{AdminAction, Denied, OperatorFacts, authorize};
+use super::allowance::Allowance;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::scope::Scopes;
 
@@ -113,4 +117,46 @@ fn whoever_changes_something_has_proved_themselves_lately() {
         assert_eq!(authorize(&admin, action), then, "{action:?}");
         assert_eq!(authorize(&OperatorFacts { via_api_key: true, ..admin }, action), Ok(()), "{action:?}");
     }
+}
+
+#[test]
+fn an_allowance_gives_its_burst_at_once_and_then_its_pace() {
+    let allowance = Allowance::one_each(10, 3);
+    let start = datetime!(2026-11-23 12:00 UTC);
+    let mut restored_at = None;
+    for _ in 0..3 {
+        restored_at = Some(allowance.take(restored_at, start).unwrap());
+    }
+
+    let refused = allowance.take(restored_at, start).unwrap_err();
+    assert_eq!(refused.seconds(), 10);
+    let refused = allowance.take(restored_at, start + Duration::milliseconds(9_500)).unwrap_err();
+    assert_eq!(refused.seconds(), 1, "a started second counts");
+    restored_at = Some(allowance.take(restored_at, start + Duration::seconds(10)).unwrap());
+    allowance.take(restored_at, start + Duration::seconds(10)).unwrap_err();
+
+    let later = start + Duration::hours(1);
+    for _ in 0..3 {
+        restored_at = Some(allowance.take(restored_at, later).unwrap());
+    }
+    allowance.take(restored_at, later).unwrap_err();
+}
+
+#[test]
+fn an_allowance_is_never_out_for_longer_than_its_window_whatever_the_clock_did() {
+    let allowance = Allowance::one_each(10, 3);
+    let now = datetime!(2026-11-23 12:00 UTC);
+
+    let refused = allowance.take(Some(now + Duration::DAY), now).unwrap_err();
+
+    assert_eq!(refused.retry_after, Duration::seconds(10));
+}
+
+#[test]
+fn an_allowance_is_scaled_in_per_cent_and_never_to_nothing() {
+    let allowance = Allowance::one_each(10, 20);
+
+    assert_eq!(allowance.scaled(200), Allowance { burst: 40, every: Duration::seconds(5) });
+    assert_eq!(allowance.scaled(50), Allowance { burst: 10, every: Duration::seconds(20) });
+    assert_eq!(allowance.scaled(1).burst, 1);
 }

@@ -4,7 +4,8 @@ use super::event::{EnrolledVia, RegisteredVia, RemovedBy};
 use super::passkeys::Passkey;
 use super::profile::Profile;
 use crate::custom_claim::CustomClaim;
-use crate::ids::{GroupId, PasskeyId, SessionId, UserId};
+use crate::digest::Digest;
+use crate::ids::{EmailVerificationId, GroupId, PasskeyId, SessionId, UserId};
 
 /// What may be asked of a person's account.
 ///
@@ -23,9 +24,17 @@ pub enum UserCommand {
         profile: Profile,
         email_verified: bool,
     },
-    VerifyEmail {
-        email: String,
+    /// The link goes to the address that the person has now.
+    RequestEmailVerification {
+        verification_id: EmailVerificationId,
+        secret: Digest,
+        now: OffsetDateTime,
     },
+    VerifyEmail {
+        secret: Digest,
+        now: OffsetDateTime,
+    },
+    RequestTestMail,
     EnrollPasskey {
         passkey: Passkey,
         name: String,

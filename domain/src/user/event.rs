@@ -5,9 +5,10 @@ use super::passkeys::Passkey;
 use super::profile::Profile;
 use crate::claim::{Claim, ClaimChange, ClaimKind};
 use crate::custom_claim::CustomClaim;
+use crate::digest::Digest;
 use crate::domain_event;
 use crate::event::StoredEvent;
-use crate::ids::{EnrollmentId, GroupId, PasskeyId, SessionId};
+use crate::ids::{EmailVerificationId, EnrollmentId, GroupId, PasskeyId, SessionId};
 use crate::personal::{Change, Personal};
 
 /// What happened to a person's account.
@@ -17,6 +18,17 @@ pub enum UserEvent {
     Registered { profile: Personal<Profile>, email_verified: bool, is_admin: bool, via: RegisteredVia },
     #[serde(rename = "user.profile_changed")]
     ProfileChanged { change: Personal<Change<Profile>>, email_verified: bool },
+    /// A link to prove that the address is theirs was asked for; it goes to that address only.
+    #[serde(rename = "user.email_verification_requested")]
+    EmailVerificationRequested {
+        verification_id: EmailVerificationId,
+        address: Personal<String>,
+        secret: Digest,
+        #[serde(with = "time::serde::rfc3339")]
+        requested_at: OffsetDateTime,
+        #[serde(with = "time::serde::rfc3339")]
+        expires_at: OffsetDateTime,
+    },
     #[serde(rename = "user.email_verified")]
     EmailVerified,
     #[serde(rename = "user.passkey_enrolled")]
@@ -54,6 +66,9 @@ pub enum UserEvent {
     AdminRevoked,
     #[serde(rename = "user.signed_out_everywhere")]
     SignedOutEverywhere { except: Option<SessionId> },
+    /// An administrator asked for a mail to themselves, to see whether mail arrives.
+    #[serde(rename = "user.test_mail_requested")]
+    TestMailRequested,
     /// The person's data key is destroyed with it.
     #[serde(rename = "user.erased")]
     Erased,
@@ -98,6 +113,7 @@ impl StoredEvent for UserEvent {
         match self {
             Self::Registered { .. } => "user.registered",
             Self::ProfileChanged { .. } => "user.profile_changed",
+            Self::EmailVerificationRequested { .. } => "user.email_verification_requested",
             Self::EmailVerified => "user.email_verified",
             Self::PasskeyEnrolled { .. } => "user.passkey_enrolled",
             Self::PasskeyRenamed { .. } => "user.passkey_renamed",
@@ -113,6 +129,7 @@ impl StoredEvent for UserEvent {
             Self::AdminGranted => "user.admin_granted",
             Self::AdminRevoked => "user.admin_revoked",
             Self::SignedOutEverywhere { .. } => "user.signed_out_everywhere",
+            Self::TestMailRequested => "user.test_mail_requested",
             Self::Erased => "user.erased",
         }
     }

@@ -16,14 +16,18 @@ pub use passkeys::{Held, Passkey};
 pub use profile::{FieldError, Profile, ProfileInput};
 pub use refusal::UserRefusal;
 use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
 
 use crate::custom_claim::{CustomClaim, check_claims};
 use crate::decider::Decider;
+use crate::digest::Digest;
 use crate::event::StoredEvent;
-use crate::ids::{GroupId, PasskeyId};
+use crate::ids::{EmailVerificationId, GroupId, PasskeyId};
 use crate::personal::{Change, Personal, Subject};
 
 const MAX_PASSKEYS: usize = 50;
+const VERIFICATION_LASTS: Duration = Duration::DAY;
+const BETWEEN_VERIFICATIONS: Duration = Duration::minutes(5);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum User {
@@ -40,6 +44,9 @@ pub struct Account {
     /// Absent only while a log whose person was erased is read up to before the erasure.
     pub profile: Option<Profile>,
     pub email_verified: bool,
+    /// The proof under way, by the digest of its secret, and until when.
+    verification: Option<(Digest, OffsetDateTime)>,
+    verification_requested_at: Option<OffsetDateTime>,
     pub is_admin: bool,
     pub disabled: bool,
     pub passkeys: Vec<Held>,
@@ -79,6 +86,8 @@ impl Decider for User {
                     subject,
                     profile: profile.into_known(),
                     email_verified,
+                    verification: None,
+                    verification_requested_at: None,
                     is_admin,
                     disabled: false,
                     passkeys: Vec::new(),
@@ -98,7 +107,11 @@ impl Account {
         match command {
             UserCommand::Register { .. } => Err(UserRefusal::AlreadyRegistered),
             UserCommand::ChangeProfile { profile, email_verified } => Ok(self.change_profile(profile, email_verified)),
-            UserCommand::VerifyEmail { email } => self.verify_email(&email),
+            UserCommand::RequestEmailVerification { verification_id, secret, now } => {
+                self.request_email_verification(verification_id, secret, now)
+            }
+            UserCommand::VerifyEmail { secret, now } => self.verify_email(secret, now),
+            UserCommand::RequestTestMail => self.email().map(|_| vec![UserEvent::TestMailRequested]),
             UserCommand::EnrollPasskey { passkey, name, via } => self.enroll(passkey, &name, via),
             UserCommand::RenamePasskey { passkey_id, name } => self.rename(passkey_id, &name),
             UserCommand::RemovePasskey { passkey_id, by } => self.remove(passkey_id, by),
@@ -174,12 +187,42 @@ impl Account {
         vec![UserEvent::ProfileChanged { change, email_verified }]
     }
 
-    /// A proof counts for the address that it was sent to (attacks AD-08).
-    fn verify_email(&self, email: &str) -> Decision {
-        if self.profile.as_ref().and_then(|profile| profile.email.as_deref()) != Some(email) {
-            return Err(UserRefusal::AddressChanged);
+    fn email(&self) -> Result<&str, UserRefusal> {
+        self.profile.as_ref().and_then(|profile| profile.email.as_deref()).ok_or(UserRefusal::NoEmail)
+    }
+
+    fn request_email_verification(
+        &self,
+        verification_id: EmailVerificationId,
+        secret: Digest,
+        now: OffsetDateTime,
+    ) -> Decision {
+        let address = self.email()?.to_owned();
+        if self.email_verified {
+            return Ok(Vec::new());
         }
-        Ok(once(!self.email_verified, UserEvent::EmailVerified))
+        // Whatever address somebody enters, it gets no flood (attacks RL-08).
+        let again_at = self.verification_requested_at.map_or(now, |at| at + BETWEEN_VERIFICATIONS);
+        if now < again_at {
+            return Err(UserRefusal::AskedTooSoon { retry_after: again_at - now });
+        }
+        Ok(vec![UserEvent::EmailVerificationRequested {
+            verification_id,
+            address: self.personal(address),
+            secret,
+            requested_at: now,
+            expires_at: now + VERIFICATION_LASTS,
+        }])
+    }
+
+    /// A proof counts for the address that it was sent to, once (attacks AD-08): a changed address has no proof under way.
+    fn verify_email(&self, presented: Digest, now: OffsetDateTime) -> Decision {
+        let under_way = self.verification.as_ref();
+        let proven = under_way.is_some_and(|(secret, expires_at)| *secret == presented && now < *expires_at);
+        if !proven {
+            return Err(UserRefusal::NoSuchVerification);
+        }
+        Ok(vec![UserEvent::EmailVerified])
     }
 
     fn enroll(&self, passkey: Passkey, name: &str, via: EnrolledVia) -> Decision {
@@ -226,10 +269,21 @@ impl Account {
         match event {
             UserEvent::Registered { .. } | UserEvent::Erased => {}
             UserEvent::ProfileChanged { change, email_verified } => {
+                let same_address = change.known().is_some_and(|change| change.before.email == change.after.email);
+                if !same_address || email_verified {
+                    self.verification = None;
+                }
                 self.profile = change.into_known().map(|change| change.after);
                 self.email_verified = email_verified;
             }
-            UserEvent::EmailVerified => self.email_verified = true,
+            UserEvent::EmailVerificationRequested { secret, requested_at, expires_at, .. } => {
+                self.verification = Some((secret, expires_at));
+                self.verification_requested_at = Some(requested_at);
+            }
+            UserEvent::EmailVerified => {
+                self.email_verified = true;
+                self.verification = None;
+            }
             UserEvent::PasskeyEnrolled { passkey, name, .. } => self.passkeys.push(Held {
                 passkey_id: passkey.passkey_id,
                 credential_id: passkey.credential_id,
@@ -247,7 +301,9 @@ impl Account {
                 self.with_passkey(passkey_id, |held| held.suspended = false);
             }
             UserEvent::PasskeyRemoved { passkey_id, .. } => self.passkeys.retain(|held| held.passkey_id != passkey_id),
-            UserEvent::SecondPasskeyDeclined { .. } | UserEvent::SignedOutEverywhere { .. } => {}
+            UserEvent::SecondPasskeyDeclined { .. }
+            | UserEvent::SignedOutEverywhere { .. }
+            | UserEvent::TestMailRequested => {}
             UserEvent::GroupJoined { group_id } => self.groups.push(group_id),
             UserEvent::GroupLeft { group_id } => self.groups.retain(|id| *id != group_id),
             UserEvent::ClaimsSet { claims } => {

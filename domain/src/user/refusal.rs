@@ -21,8 +21,12 @@ pub enum UserRefusal {
     TooManyPasskeys,
     #[error("somebody must remain to administer; make another administrator first")]
     LastAdmin,
-    #[error("the address has changed since")]
-    AddressChanged,
+    #[error("there is no e-mail address")]
+    NoEmail,
+    #[error("a mail has just been sent; look for it, or try again in {} seconds", .retry_after.whole_seconds())]
+    AskedTooSoon { retry_after: time::Duration },
+    #[error("this link is not valid any more; ask for a new one")]
+    NoSuchVerification,
     #[error(transparent)]
     Claims(#[from] ClaimsRefusal),
 }

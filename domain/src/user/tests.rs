@@ -1,13 +1,13 @@
 use serde_json::json;
-use time::OffsetDateTime;
 use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::*;
 use crate::claim::{Claim, ClaimChange, ClaimKind};
 use crate::custom_claim::ClaimsRefusal;
 use crate::event::assert_stored_form;
-use crate::ids::{EnrollmentId, SessionId, UserId};
+use crate::ids::{EmailVerificationId, EnrollmentId, SessionId, UserId};
 
 const NOON: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
 
@@ -143,10 +143,66 @@ fn a_profile_that_stays_the_same_is_no_event() {
 
 #[test]
 fn ad08_a_proof_counts_for_the_address_it_was_sent_to() {
-    let verify = |email: &str| UserCommand::VerifyEmail { email: email.into() };
-    given_when_then(&[registered(false)], verify("ada@example.org"), Ok(vec![UserEvent::EmailVerified]));
-    given_when_then(&[registered(false)], verify("old@example.org"), Err(UserRefusal::AddressChanged));
-    given_when_then(&[registered(false), UserEvent::EmailVerified], verify("ada@example.org"), Ok(vec![]));
+    let verify = |secret: &str, now| UserCommand::VerifyEmail { secret: Digest::of(secret), now };
+    let asked = [registered(false), verification_requested("a")];
+    let moved =
+        Change { before: profile("ada", Some("ada@example.org")), after: profile("ada", Some("new@example.org")) };
+    let moved = UserEvent::ProfileChanged { change: Personal::of(ada(), moved), email_verified: false };
+    let renamed =
+        Change { before: profile("ada", Some("ada@example.org")), after: profile("a", Some("ada@example.org")) };
+    let renamed = UserEvent::ProfileChanged { change: Personal::of(ada(), renamed), email_verified: false };
+    let with = |event: &UserEvent| [&asked[..], std::slice::from_ref(event)].concat();
+    let invalid = || Err(UserRefusal::NoSuchVerification);
+
+    given_when_then(&asked, verify("a", NOON), Ok(vec![UserEvent::EmailVerified]));
+    given_when_then(&asked, verify("b", NOON), invalid());
+    given_when_then(&asked, verify("a", NOON + Duration::DAY), invalid());
+    given_when_then(&[registered(false)], verify("a", NOON), invalid());
+    given_when_then(&with(&moved), verify("a", NOON), invalid());
+    given_when_then(&with(&renamed), verify("a", NOON), Ok(vec![UserEvent::EmailVerified]));
+    given_when_then(&with(&UserEvent::EmailVerified), verify("a", NOON), invalid());
+    given_when_then(&with(&verification_requested("b")), verify("a", NOON), invalid());
+}
+
+fn verification_requested(secret: &str) -> UserEvent {
+    UserEvent::EmailVerificationRequested {
+        verification_id: EmailVerificationId(Uuid::from_u128(7)),
+        address: Personal::of(ada(), "ada@example.org".to_owned()),
+        secret: Digest::of(secret),
+        requested_at: NOON,
+        expires_at: NOON + Duration::DAY,
+    }
+}
+
+#[test]
+fn rl08_a_proof_of_an_address_is_asked_for_every_five_minutes_at_most() {
+    let ask = |minutes| UserCommand::RequestEmailVerification {
+        verification_id: EmailVerificationId(Uuid::from_u128(7)),
+        secret: Digest::of("a"),
+        now: NOON + Duration::minutes(minutes),
+    };
+    let asked = [registered(false), verification_requested("a")];
+
+    given_when_then(&[registered(false)], ask(0), Ok(vec![verification_requested("a")]));
+    let too_soon = UserRefusal::AskedTooSoon { retry_after: Duration::minutes(1) };
+    given_when_then(&asked, ask(4), Err(too_soon));
+    assert!(User::after(asked).decide(ask(5)).is_ok_and(|events| events.len() == 1));
+    given_when_then(&[registered(false), UserEvent::EmailVerified], ask(0), Ok(vec![]));
+}
+
+#[test]
+fn without_an_address_there_is_nothing_to_prove_and_nowhere_to_mail() {
+    let profile = Personal::of(ada(), profile("ada", None));
+    let nowhere = [UserEvent::Registered { profile, email_verified: false, is_admin: true, via: RegisteredVia::Admin }];
+    let ask = UserCommand::RequestEmailVerification {
+        verification_id: EmailVerificationId(Uuid::from_u128(7)),
+        secret: Digest::of("a"),
+        now: NOON,
+    };
+
+    given_when_then(&nowhere, ask, Err(UserRefusal::NoEmail));
+    given_when_then(&nowhere, UserCommand::RequestTestMail, Err(UserRefusal::NoEmail));
+    given_when_then(&[registered(true)], UserCommand::RequestTestMail, Ok(vec![UserEvent::TestMailRequested]));
 }
 
 #[test]
@@ -435,7 +491,9 @@ fn stored_form() {
         &[
             registered(true),
             UserEvent::ProfileChanged { change: Personal::of(ada(), profile_change), email_verified: true },
+            verification_requested("a"),
             UserEvent::EmailVerified,
+            UserEvent::TestMailRequested,
             enrolled(1),
             by_link,
             UserEvent::PasskeyRenamed { passkey_id: passkey_id(1), name: Personal::of(ada(), rename) },
@@ -460,7 +518,13 @@ fn stored_form() {
             { "user.profile_changed": {
                 "change": named(json!({ "before": ada_stored, "after": without_email })), "email_verified": true
             } },
+            { "user.email_verification_requested": {
+                "verification_id": "00000000-0000-0000-0000-000000000007", "address": named(json!("ada@example.org")),
+                "secret": "ypeBEsobvcr6wjGzmiPcTaeG7_gUfE5yuYB3ha_uSLs", "requested_at": "2026-11-23T12:00:00Z",
+                "expires_at": "2026-11-24T12:00:00Z"
+            } },
             "user.email_verified",
+            "user.test_mail_requested",
             { "user.passkey_enrolled": {
                 "passkey": stored_passkey, "name": named(json!("Key 1")), "via": "self_service"
             } },

@@ -138,7 +138,9 @@ fn erased(recorded: &Recorded) -> Option<Recorded> {
         UserEvent::PasskeyEnrolled { name, .. } => erase(name),
         UserEvent::PasskeyRenamed { name, .. } => erase(name),
         UserEvent::ClaimsSet { claims } => erase(claims),
+        UserEvent::EmailVerificationRequested { address, .. } => erase(address),
         UserEvent::EmailVerified
+        | UserEvent::TestMailRequested
         | UserEvent::PasskeySuspended { .. }
         | UserEvent::PasskeyRestored { .. }
         | UserEvent::PasskeyRemoved { .. }

@@ -29,6 +29,12 @@ pub(super) fn user(event: &UserEvent, recorded: &Recorded, whom: &Whom, by: Part
             Sentence::from(whose(" changed their profile", " changed the profile of "))
                 .with(changes.unwrap_or_default())
         }
+        UserEvent::EmailVerificationRequested { address, .. } => {
+            let mut parts = vec![person(id), text(" asked for a mail to confirm ")];
+            parts.push(address.known().map_or_else(|| text("their e-mail address"), strong));
+            parts.into()
+        }
+        UserEvent::TestMailRequested => [person(id), text(" asked for a test mail")].into(),
         UserEvent::EmailVerified => {
             whose(" confirmed their e-mail address", " confirmed the e-mail address of ").into()
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use chancery_tests::authenticator::SoftAuthenticator;
 use chancery_tests::browser::{Browser, Page};
+use chancery_tests::mailbox::Mailbox;
 use chancery_tests::maxmind;
 use chancery_tests::node::Person;
 use chancery_tests::server::Server;
@@ -76,10 +77,20 @@ async fn second_passkey(person: &mut Person, server: &Server, aaguid: &str) {
 
 #[tokio::test]
 async fn every_page_of_the_house_is_sound() {
-    let settings = [("GEOLITE_DB_PATH", maxmind::DATABASE), ("TRUST_PROXY", "127.0.0.1")];
-    let (server, browser) = (Server::with(&settings).await, Browser::launch().await);
+    let (mailbox, browser) = (Mailbox::open().await, Browser::launch().await);
+    let port = mailbox.port();
+    let settings = [
+        ("GEOLITE_DB_PATH", maxmind::DATABASE),
+        ("TRUST_PROXY", "127.0.0.1"),
+        ("SMTP_HOST", "127.0.0.1"),
+        ("SMTP_PORT", port.as_str()),
+        ("SMTP_TLS", "none"),
+        ("SMTP_FROM", "id@example.org"),
+    ];
+    let server = Server::with(&settings).await;
     let page = browser.page().await;
-    let root = server.first_admin().await;
+    let mut root = server.first_admin().await;
+    root.visitor.form("/admin/mail/test", &[]).await.expect(303);
     let mut ada = server.person("ada").await;
     second_passkey(&mut ada, &server, "bada5566-a7aa-401f-bd96-45619a55120d").await;
     let wiki = server.client(&json!({})).await;
@@ -103,6 +114,8 @@ async fn every_page_of_the_house_is_sound() {
         look_at(&page, name, &at(path)).await;
     }
     act_as(&page, &server, &root).await;
+    look_at(&page, "account-unverified", &at("/account")).await;
+    look_at(&page, "verify-email", &at("/verify-email?token=x")).await;
     let (person, app) = (format!("/admin/people/{}", ada.id), format!("/admin/apps/{}", wiki.id));
     let group = format!("/admin/groups/{}", group.as_str().unwrap());
     for (name, path) in [
@@ -117,6 +130,7 @@ async fn every_page_of_the_house_is_sound() {
         ("new-client", "/admin/apps/new"),
         ("client", &app),
         ("api-keys", "/admin/api-keys"),
+        ("mail", "/admin/mail"),
         ("history", "/admin/history"),
         ("diagnostics", "/admin/diagnostics"),
         ("raw-event", "/admin/history/12"),

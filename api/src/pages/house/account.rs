@@ -13,6 +13,8 @@ pub struct Account {
     pub username: String,
     pub email: Option<String>,
     pub email_verified: bool,
+    /// A mail can be asked for, to prove the address.
+    pub can_verify: bool,
     pub groups: Vec<String>,
     pub passkeys: String,
     pub sessions: String,

@@ -40,6 +40,7 @@ pub enum Room {
     Groups,
     Clients,
     ApiKeys,
+    Mail,
     History,
     Diagnostics,
 }
@@ -103,7 +104,16 @@ impl Frame {
         if !self.is_admin {
             return &[];
         }
-        &[Room::Overview, Room::People, Room::Groups, Room::Clients, Room::ApiKeys, Room::History, Room::Diagnostics]
+        &[
+            Room::Overview,
+            Room::People,
+            Room::Groups,
+            Room::Clients,
+            Room::ApiKeys,
+            Room::Mail,
+            Room::History,
+            Room::Diagnostics,
+        ]
     }
 
     #[must_use]
@@ -124,7 +134,7 @@ impl Room {
             | Self::Clients
             | Self::History
             | Self::Diagnostics => true,
-            Self::Account | Self::Passkeys | Self::Apps | Self::Groups | Self::ApiKeys => false,
+            Self::Account | Self::Passkeys | Self::Apps | Self::Groups | Self::ApiKeys | Self::Mail => false,
         }
     }
 
@@ -141,6 +151,7 @@ impl Room {
             Self::Groups => "/admin/groups",
             Self::Clients => "/admin/apps",
             Self::ApiKeys => "/admin/api-keys",
+            Self::Mail => "/admin/mail",
             Self::History => "/admin/history",
             Self::Diagnostics => "/admin/diagnostics",
         }
@@ -159,6 +170,7 @@ impl Room {
             Self::Groups => "Groups",
             Self::Clients => "Apps",
             Self::ApiKeys => "API keys",
+            Self::Mail => "Mail",
             Self::History => "History",
             Self::Diagnostics => "Diagnostics",
         }

@@ -183,6 +183,7 @@ fn account(say: &str) -> Vec<(&'static str, String)> {
         username: format!("ada{say}"),
         email: Some(format!("ada@example.org{say}")),
         email_verified: true,
+        can_verify: false,
         groups: vec![format!("family{say}"), "editors".into()],
         passkeys: "3 passkeys".into(),
         sessions: "4 devices".into(),

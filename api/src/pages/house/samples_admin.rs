@@ -250,6 +250,11 @@ fn record(say: &str) -> Vec<(&'static str, String)> {
         ("diagnostics", shown(&diagnostics(say))),
         ("overview", shown(&overview)),
         ("api_keys", shown(&keys)),
+        ("mail", shown(&mail_page(say))),
+        (
+            "mail_off",
+            shown(&MailPage { settings: Vec::new(), own_address: None, letters: Vec::new(), ..mail_page(say) }),
+        ),
         ("api_keys_none", shown(&ApiKeys { key: None, keys: Vec::new(), ..keys.clone() })),
         ("history", shown(&history)),
         ("history_none", shown(&History { roll: empty_roll("Nothing matches. Loosen a filter."), ..history.clone() })),
@@ -282,5 +287,27 @@ fn diagnostics(say: &str) -> Diagnostics {
         advice: vec![Notice::mind("Your proxy was asked over http, but APP_URL begins with https.")],
         headers: vec![header("X-Forwarded-For", "203.0.113.7", true), header("Forwarded", "for=198.51.100.1", false)],
         places: vec![fact("Database", "GeoLite2-City"), fact("Built", "20 November 2026, 4 days old")],
+    }
+}
+
+fn mail_page(say: &str) -> MailPage {
+    let letter = |tone, state, about, failure: Option<&str>| Letter {
+        tone,
+        state,
+        about,
+        to: format!("Ada Lindqvist{say}"),
+        address: "ada@example.org".into(),
+        at: when("4 minutes ago"),
+        failure: failure.map(|failure| format!("{failure}{say}")),
+    };
+    MailPage {
+        frame: frame(Room::Mail),
+        settings: vec![("Mail server", format!("smtp.example.org:587{say}")), ("Encryption", "STARTTLS".into())],
+        own_address: Some(format!("ada@example.org{say}")),
+        letters: vec![
+            letter(Tone::Good, "Sent", "Invitation", None),
+            letter(Tone::Mind, "Will be tried again", "New device or place", Some("Connection refused")),
+            letter(Tone::Stop, "Given up", "Test mail", Some("550 No such mailbox")),
+        ],
     }
 }

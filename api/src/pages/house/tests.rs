@@ -163,4 +163,5 @@ fn attribute<'tag>(tag: &'tag str, name: &str) -> Option<&'tag str> {
     rest.split_once('"').map(|(value, _)| value)
 }
 
-const MAY_SHOW_NOTHING: &[&str] = &["apps_none", "passkeys_none", "groups_none", "clients_none", "activity_none"];
+const MAY_SHOW_NOTHING: &[&str] =
+    &["apps_none", "passkeys_none", "groups_none", "clients_none", "activity_none", "mail_off"];

@@ -1,0 +1,182 @@
+//! Mail by SMTP (RFC 5321), with TLS from the start, by STARTTLS (RFC 3207), or none.
+
+use std::time::Duration;
+
+use chancery_domain::secret::Secret;
+use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use time::OffsetDateTime;
+
+/// How long a mail server may take for anything; the whole of a delivery has [`PATIENCE`].
+const STEP: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How to reach the mail server.
+#[derive(Clone, Debug)]
+pub struct SmtpSettings {
+    pub host: String,
+    pub port: u16,
+    pub security: Security,
+    pub user: Option<String>,
+    pub password: Option<Secret<String>>,
+    /// Further certificates to trust, PEM.
+    pub trusted: Option<Vec<u8>>,
+    pub from: Sender,
+    /// Our own name, for `EHLO` and message ids.
+    pub own_host: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    None,
+    /// Required: a server that does not offer it gets no mail.
+    StartTls,
+    Tls,
+}
+
+/// Whom mails are from.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    pub name: String,
+    pub address: String,
+}
+
+/// A mail, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// Before the `@` of the message id: the same for the same mail, so that a second copy is known as one.
+    pub id: String,
+    pub to: String,
+    pub subject: String,
+    pub text: String,
+    pub html: String,
+    pub date: OffsetDateTime,
+}
+
+/// Why a mail was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum MailError {
+    /// The server will not take it later either.
+    #[error("{0}")]
+    Refused(String),
+    #[error("{0}")]
+    Later(String),
+}
+
+/// The connection data of the mail server, or what is wrong with it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SmtpMisconfigured(String);
+
+pub struct SmtpMailer {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+    own_host: String,
+}
+
+impl SmtpMailer {
+    /// # Errors
+    /// An address or a certificate that is none.
+    pub fn new(settings: SmtpSettings) -> Result<Self, SmtpMisconfigured> {
+        let SmtpSettings { host, port, security, user, password, trusted, from, own_host } = settings;
+        let address: Address = from.address.parse().map_err(|_| wrong("SMTP_FROM is no e-mail address"))?;
+        let mut tls = TlsParameters::builder(host.clone());
+        if let Some(pem) = trusted {
+            let certificate =
+                Certificate::from_pem(&pem).map_err(|_| wrong("SMTP_CA_CERTIFICATE is no certificate"))?;
+            tls = tls.add_root_certificate(certificate);
+        }
+        let tls = || tls.build_rustls().map_err(|error| wrong(&error.to_string()));
+        let tls = match security {
+            Security::None => Tls::None,
+            Security::StartTls => Tls::Required(tls()?),
+            Security::Tls => Tls::Wrapper(tls()?),
+        };
+        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
+            .port(port)
+            .tls(tls)
+            .timeout(Some(STEP))
+            .hello_name(ClientId::Domain(own_host.clone()));
+        if let (Some(user), Some(password)) = (user, password) {
+            transport = transport.credentials(Credentials::new(user, password.expose().clone()));
+        }
+        Ok(Self { transport: transport.build(), from: Mailbox::new(Some(plain(&from.name)), address), own_host })
+    }
+
+    /// Hands a mail to the server.
+    ///
+    /// # Errors
+    /// [`MailError::Refused`] if it is not to be tried again, [`MailError::Later`] if it is.
+    pub async fn send(&self, mail: Mail) -> Result<(), MailError> {
+        let message = self.message(mail)?;
+        match tokio::time::timeout(PATIENCE, self.transport.send(message)).await {
+            Ok(Ok(_)) => Ok(()),
+            // A refusal of the mail, not of our credentials: those somebody can mend.
+            Ok(Err(error)) if error.is_permanent() && !is_about_us(&error) => {
+                Err(MailError::Refused(error.to_string()))
+            }
+            Ok(Err(error)) => Err(MailError::Later(told(&error))),
+            Err(_) => Err(MailError::Later("the mail server took too long".to_owned())),
+        }
+    }
+
+    fn message(&self, mail: Mail) -> Result<Message, MailError> {
+        let unsendable = |what: &str| MailError::Refused(what.to_owned());
+        let to: Address = mail.to.parse().map_err(|_| unsendable("mail cannot be sent to this address"))?;
+        let body = MultiPart::alternative()
+            .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(mail.text))
+            .singlepart(SinglePart::builder().header(ContentType::TEXT_HTML).body(mail.html));
+        Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .subject(plain(&mail.subject))
+            .message_id(Some(format!("<{}@{}>", mail.id, self.own_host)))
+            .date(mail.date.into())
+            .header(AutoSubmitted)
+            .multipart(body)
+            .map_err(|error| unsendable(&error.to_string()))
+    }
+}
+
+/// RFC 3834 §5: nobody answers it with a vacation notice.
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+/// One line, whatever it was (attacks IN-01).
+fn plain(text: &str) -> String {
+    let separates = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    text.split(separates).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// RFC 4954 §6: authentication is missing, too weak or wrong.
+fn is_about_us(error: &lettre::transport::smtp::Error) -> bool {
+    error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538))
+}
+
+/// With its cause, which says what went wrong with a connection.
+fn told(error: &lettre::transport::smtp::Error) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    format!("{error}{}", cause.filter(|cause| !error.to_string().ends_with(cause.as_str())).unwrap_or_default())
+}
+
+fn wrong(what: &str) -> SmtpMisconfigured {
+    SmtpMisconfigured(what.to_owned())
+}

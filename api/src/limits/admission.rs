@@ -1,0 +1,52 @@
+//! The layer that counts every request before any handler sees it, and refuses in the words of each endpoint.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use chancery_domain::policy::allowance::Exhausted;
+
+use super::Requests;
+use crate::app::App;
+use crate::http::error::ApiError;
+use crate::http::request::Circumstances;
+use crate::oidc;
+use crate::oidc::error::ProtocolError;
+use crate::pages::render::api_error_page;
+use crate::router::{is_api, open_to_any_origin};
+
+pub async fn admit(State(app): State<App>, circumstances: Circumstances, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let Some(requests) = requests(path) else { return next.run(request).await };
+    match app.limits.request(circumstances.address, requests, app.now()) {
+        Ok(()) => next.run(request).await,
+        Err(exhausted) => refuse(&app, path, exhausted),
+    }
+}
+
+/// Which limit a path falls under. A path that nobody thought of here has the general one.
+fn requests(path: &str) -> Option<Requests> {
+    match path {
+        // Touches nothing, and whoever restarts what does not answer must not be turned away.
+        "/healthz" => None,
+        "/authorize" => Some(Requests::Authorization),
+        "/api/webauthn/login/start"
+        | "/api/webauthn/login/finish"
+        | "/api/enrollment/start"
+        | "/api/enrollment/finish" => Some(Requests::Ceremonies),
+        _ if path.starts_with("/enroll/") => Some(Requests::Ceremonies),
+        _ if oidc::PROTOCOL_PATHS.contains(&path) => Some(Requests::Protocol),
+        _ => Some(Requests::Any),
+    }
+}
+
+fn refuse(app: &App, path: &str, exhausted: Exhausted) -> Response {
+    if oidc::PROTOCOL_PATHS.contains(&path) {
+        let mut response = ProtocolError::from(exhausted).into_response();
+        open_to_any_origin(response.headers_mut());
+        return response;
+    }
+    let error = ApiError::from(exhausted);
+    // A browser is sent there, although the path is the API's.
+    let page = !is_api(path) || path == oidc::END_SESSION;
+    if page { api_error_page(app, &error) } else { error.into_response() }
+}
