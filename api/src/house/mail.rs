@@ -44,7 +44,8 @@ async fn mail(app: &App, signed_in: &SignedIn) -> Page {
 fn letter(app: &App, row: MailRow) -> Letter {
     let (tone, state) = match (row.sent_at, row.given_up_at, &row.failure) {
         (Some(_), ..) => (Tone::Good, "Sent"),
-        (None, Some(_), _) => (Tone::Stop, "Given up"),
+        (None, Some(_), None) => (Tone::Good, "No longer needed"),
+        (None, Some(_), Some(_)) => (Tone::Stop, "Given up"),
         (None, None, Some(_)) => (Tone::Mind, "Will be tried again"),
         (None, None, None) => (Tone::Mind, "Waiting"),
     };
@@ -54,7 +55,7 @@ fn letter(app: &App, row: MailRow) -> Letter {
         about: about(&row.kind),
         to: row.name.unwrap_or_else(|| "somebody who is gone".to_owned()),
         address: row.recipient,
-        at: when(app, row.sent_at.unwrap_or(row.queued_at)),
+        at: when(app, row.sent_at.or(row.given_up_at).unwrap_or(row.queued_at)),
         failure: row.failure,
     }
 }

@@ -25,6 +25,8 @@ const MAX_ATTEMPTS: i32 = 12;
 enum Delivered {
     Sent,
     Never(String),
+    /// Nobody needs it any more.
+    Moot,
     Later(String),
 }
 
@@ -45,6 +47,7 @@ async fn deliver_waiting(app: &App, mailer: &SmtpMailer) -> Result<(), sqlx::Err
     while let Some(mail) = queue::take(&app.pool, app.now()).await? {
         match deliver(app, mailer, &mail).await? {
             Delivered::Sent => queue::sent(&app.pool, &mail, app.now()).await?,
+            Delivered::Moot => queue::give_up(&app.pool, &mail, app.now(), None).await?,
             Delivered::Later(why) if mail.attempts < MAX_ATTEMPTS => {
                 tracing::warn!(event_id = %mail.event_id, attempts = mail.attempts, why, "a mail was not taken; it is tried again");
                 queue::failed(&app.pool, &mail, &why).await?;
@@ -53,7 +56,7 @@ async fn deliver_waiting(app: &App, mailer: &SmtpMailer) -> Result<(), sqlx::Err
             }
             Delivered::Later(why) | Delivered::Never(why) => {
                 tracing::error!(event_id = %mail.event_id, attempts = mail.attempts, why, "a mail was given up");
-                queue::give_up(&app.pool, &mail, app.now(), &why).await?;
+                queue::give_up(&app.pool, &mail, app.now(), Some(&why)).await?;
             }
         }
     }
@@ -66,8 +69,9 @@ async fn deliver(app: &App, mailer: &SmtpMailer, mail: &Waiting) -> Result<Deliv
         return never("this release does not know this kind of mail");
     };
     let link = match link_of(app, mail, &letter).await? {
-        Ok(link) => link,
-        Err(why) => return never(why),
+        Link::None => None,
+        Link::Usable(url) => Some(url),
+        Link::Spent => return Ok(Delivered::Moot),
     };
     let circle = Circle { instance: &app.config.app_name, url: &app.issuer, name: &mail.name, link: link.as_deref() };
     let Ok(composed) = compose(&letter, mail.locale.as_deref(), circle) else {
@@ -88,32 +92,35 @@ async fn deliver(app: &App, mailer: &SmtpMailer, mail: &Waiting) -> Result<Deliv
     })
 }
 
-/// The link that a letter holds. Its secret is made again here; if the log holds the digest of another one, or the link
+/// The link that a letter holds.
+enum Link {
+    None,
+    Usable(String),
+    Spent,
+}
+
+/// Finds the link of a letter. Its secret is made again here; if the log holds the digest of another one, or the link
 /// cannot be used any more, there is no point in sending it.
-async fn link_of(
-    app: &App,
-    mail: &Waiting,
-    letter: &Letter,
-) -> Result<Result<Option<String>, &'static str>, sqlx::Error> {
+async fn link_of(app: &App, mail: &Waiting, letter: &Letter) -> Result<Link, sqlx::Error> {
     match letter {
         Letter::Invitation { enrollment_id, .. } => {
             let secret = app.store.vault().link_secret(ENROLLMENT_LINK, enrollment_id.0.as_bytes());
             if !enrollments::is_open(&app.pool, *enrollment_id, Digest::of(secret), app.now()).await? {
-                return Ok(Err("its link cannot be used any more"));
+                return Ok(Link::Spent);
             }
             let code = link::encode(*enrollment_id, &secret);
-            Ok(Ok(Some(format!("{}/enroll/{code}", app.issuer))))
+            Ok(Link::Usable(format!("{}/enroll/{code}", app.issuer)))
         }
         Letter::EmailVerification { verification_id, expires_at } => {
             let user = users::find(&app.pool, chancery_domain::ids::UserId(mail.user_id)).await?;
             // The proof is for this address; if it is not the person's any more, nobody there needs to hear of them.
             let current = user.is_some_and(|user| user.email.as_deref() == Some(&mail.recipient));
             if !current || app.now() >= *expires_at {
-                return Ok(Err("its link cannot be used any more"));
+                return Ok(Link::Spent);
             }
-            Ok(Ok(Some(verification_url(app, *verification_id))))
+            Ok(Link::Usable(verification_url(app, *verification_id)))
         }
-        _ => Ok(Ok(None)),
+        _ => Ok(Link::None),
     }
 }
 

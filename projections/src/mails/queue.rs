@@ -62,9 +62,9 @@ pub async fn sent(pool: &PgPool, mail: &Waiting, now: OffsetDateTime) -> Result<
     close(pool, mail, "sent_at", now, None).await
 }
 
-/// It will not be tried again.
-pub async fn give_up(pool: &PgPool, mail: &Waiting, now: OffsetDateTime, why: &str) -> Result<(), sqlx::Error> {
-    close(pool, mail, "given_up_at", now, Some(why)).await
+/// It will not be tried again; without a reason, because nobody needs it any more.
+pub async fn give_up(pool: &PgPool, mail: &Waiting, now: OffsetDateTime, why: Option<&str>) -> Result<(), sqlx::Error> {
+    close(pool, mail, "given_up_at", now, why).await
 }
 
 async fn close(
@@ -105,9 +105,9 @@ pub async fn latest(pool: &PgPool, limit: i64) -> Result<Vec<MailRow>, sqlx::Err
     .await
 }
 
-/// How many were given up since a moment.
+/// How many were given up since a moment, though somebody still needed them.
 pub async fn given_up_since(pool: &PgPool, since: OffsetDateTime) -> Result<i64, sqlx::Error> {
-    let sql = "SELECT count(*) FROM mails WHERE given_up_at > $1";
+    let sql = "SELECT count(*) FROM mails WHERE given_up_at > $1 AND failure IS NOT NULL";
     sqlx::query_scalar(sql).bind(since).fetch_one(pool).await
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chancery_adapters::event_store::{Claims, Projection};
 use chancery_api::accounts;
-use chancery_projections::mails::queue;
+use chancery_projections::mails::queue::{self, MailRow};
 use chancery_tests::authenticator::SoftAuthenticator;
 use chancery_tests::mailbox::{Mailbox, Received, Tls, certificate};
 use chancery_tests::node::Person;
@@ -395,6 +395,30 @@ async fn a_refused_mail_is_given_up_where_administrators_see_it_and_holds_up_no_
         sqlx::query_scalar("SELECT letter FROM mails").fetch_all(&server.app.pool).await.unwrap()
     };
     until(async || kept().await == vec![json!({ "kind": "invitation" }); 2]).await;
+}
+
+#[tokio::test]
+async fn an_invitation_that_was_redeemed_before_it_could_be_sent_is_not_sent_and_not_a_failure() {
+    let mut mailbox = Mailbox::open().await;
+    let server = server(&mailbox, &[]).await;
+    let template = server.person("template").await;
+    let settled = |row: &MailRow| row.sent_at.is_some() || row.given_up_at.is_some();
+    until(async || queue::latest(&server.app.pool, 1).await.unwrap().iter().any(settled)).await;
+    mailbox.go_away().await;
+    let before = mailbox.mails().len();
+    let id = register(&server, "ada", &json!({})).await;
+    let code = make_link(&server, &id).await;
+    until(async || queue::latest(&server.app.pool, 1).await.unwrap()[0].failure.is_some()).await;
+    let mut ada = Person { id, visitor: server.visitor(), authenticator: SoftAuthenticator::new(), ..template };
+    ada.redeem(&code, &json!({})).await.expect(204);
+
+    mailbox.come_back().await;
+    server.later(Duration::minutes(1));
+
+    until(async || queue::latest(&server.app.pool, 1).await.unwrap()[0].given_up_at.is_some()).await;
+    let row = queue::latest(&server.app.pool, 1).await.unwrap().remove(0);
+    assert_eq!((row.recipient.as_str(), row.sent_at, row.failure), ("ada@example.org", None, None));
+    assert_eq!(mailbox.mails().len(), before);
 }
 
 #[tokio::test]
