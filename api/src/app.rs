@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::http::failures::Failures;
 use crate::http::key_uses::KeyUses;
+use crate::telemetry::requests::Requests;
 
 /// The application: cheap to clone, the same on every node.
 #[derive(Clone)]
@@ -40,6 +41,7 @@ pub struct Parts {
     pub geo: Arc<dyn GeoLocator>,
     pub failures: Failures,
     pub key_uses: KeyUses,
+    pub requests: Requests,
     /// How far the audit view has come.
     pub audit: watch::Receiver<i64>,
 }

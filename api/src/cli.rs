@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 
 use crate::app::App;
 use crate::config::{Config, settings_table};
+use crate::telemetry::Telemetry;
 use crate::wiring::{self, Doubles, Ground};
 use crate::{accounts, router, telemetry};
 
@@ -68,34 +69,42 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         return Ok(());
     }
     let config = Config::from_env()?;
-    let traces = telemetry::start(&config)?;
+    // What only looks tells nothing.
+    let tells = !matches!(cli.command, Some(Command::Healthcheck));
+    let telemetry = telemetry::start(&config, tells)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let result = match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(config).await,
-        Command::Setup => setup(config).await,
-        Command::OneTimeAccessToken { user, replace } => one_time_access_token(config, &user, replace).await,
-        Command::Rebuild { swap } => rebuild_views(config, swap).await,
+        Command::Serve => serve(config, &telemetry).await,
+        Command::Setup => setup(config, &telemetry).await,
+        Command::OneTimeAccessToken { user, replace } => {
+            one_time_access_token(config, &telemetry, &user, replace).await
+        }
+        Command::Rebuild { swap } => rebuild_views(config, &telemetry, swap).await,
         Command::Healthcheck => healthcheck(&config).await,
         Command::Settings => Ok(()),
     };
-    drop(traces);
+    telemetry.stop().await;
     result
 }
 
-async fn start(config: Config) -> anyhow::Result<(App, Ground)> {
+async fn start(config: Config, telemetry: &Telemetry) -> anyhow::Result<(App, Ground)> {
     let key = wiring::encryption_key(&config)?;
     let ground = wiring::ground(&config).await?;
     ground.prepare().await?;
-    let app = wiring::application(config, &key, ground.app.clone(), Doubles::default()).await?;
+    let doubles = Doubles { audit_log: telemetry.audit_log(), ..Doubles::default() };
+    let app = wiring::application(config, &key, ground.app.clone(), doubles).await?;
     Ok((app, ground))
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
+    if let (Some(registry), Some(address)) = (telemetry.scraped(), config.telemetry.prometheus.clone()) {
+        telemetry::prometheus::serve(registry, address).await?;
+    }
     let listen = config.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
-    let (app, ground) = start(config).await?;
+    let (app, ground) = start(config, telemetry).await?;
     tracing::info!(url = app.issuer, "ready");
     if !users::any(&app.pool).await? {
         let link = accounts::issue_setup_link(&app, &app.system(), Duration::DAY).await;
@@ -129,8 +138,8 @@ fn operator(app: &App) -> Context {
     Context::internal(Actor::Operator, app.entropy.uuid_v4())
 }
 
-async fn setup(config: Config) -> anyhow::Result<()> {
-    let (app, ground) = start(config).await?;
+async fn setup(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
+    let (app, ground) = start(config, telemetry).await?;
     if users::any(&app.pool).await? {
         bail!("this instance has been set up; use `chancery one-time-access-token <user>` to let somebody in");
     }
@@ -139,8 +148,8 @@ async fn setup(config: Config) -> anyhow::Result<()> {
     stop(ground).await
 }
 
-async fn one_time_access_token(config: Config, user: &str, replace: bool) -> anyhow::Result<()> {
-    let (app, ground) = start(config).await?;
+async fn one_time_access_token(config: Config, telemetry: &Telemetry, user: &str, replace: bool) -> anyhow::Result<()> {
+    let (app, ground) = start(config, telemetry).await?;
     let found = users::find_by_name(&app.pool, user).await?;
     let found = found.with_context(|| format!("there is nobody called {user}"))?;
     let link = accounts::issue_link(&app, &operator(&app), &found, Duration::HOUR, replace).await;
@@ -148,8 +157,8 @@ async fn one_time_access_token(config: Config, user: &str, replace: bool) -> any
     stop(ground).await
 }
 
-async fn rebuild_views(config: Config, swap: bool) -> anyhow::Result<()> {
-    let (app, ground) = start(config).await?;
+async fn rebuild_views(config: Config, telemetry: &Telemetry, swap: bool) -> anyhow::Result<()> {
+    let (app, ground) = start(config, telemetry).await?;
     let mut connection = postgres::connect(&ground.owner).await?;
     let mut shown = 0;
     let report = rebuild::rebuild(

@@ -14,6 +14,7 @@ use chancery_adapters::postgres;
 use chancery_adapters::short_lived::ShortLived;
 use chancery_adapters::signing::Keyring;
 use chancery_adapters::vault::Vault;
+use chancery_domain::Recorded;
 use chancery_domain::ports::clock::Clock;
 use chancery_domain::ports::entropy::Entropy;
 use chancery_domain::secret::Secret;
@@ -25,6 +26,9 @@ use crate::config::{Config, Database};
 use crate::http::failures::Failures;
 use crate::http::key_uses::KeyUses;
 use crate::signing_keys;
+use crate::telemetry::audit::AuditLog;
+use crate::telemetry::figures::{self, Sources};
+use crate::telemetry::requests::Requests;
 
 /// Connections for reading; appends have one of their own.
 const READERS: u32 = 16;
@@ -41,11 +45,12 @@ pub struct Ground {
     pub embedded: Option<EmbeddedPostgres>,
 }
 
-/// What tests set in place of the real thing.
+/// What tests set in place of the real thing, and where this process tells of events.
 #[derive(Default)]
 pub struct Doubles {
     pub clock: Option<Arc<dyn Clock>>,
     pub entropy: Option<Arc<dyn Entropy>>,
+    pub audit_log: AuditLog,
 }
 
 /// Finds or starts the database.
@@ -149,10 +154,18 @@ pub async fn application(
     let passkeys = WebauthnPasskeys::new(&config.app_url, &config.app_name)
         .context("passkeys cannot be used with this APP_URL")?;
 
+    figures::register(Sources { pool: pool.clone(), clock: clock.clone(), geo: geo.clone() });
+    let audit_log = Arc::new(doubles.audit_log);
+
     let remote = listen(options);
     let mut audit = None;
     for projection in chancery_projections::catch_up() {
-        let runner = Runner::new(pool.clone(), store.feed(), projection);
+        let is_history = projection.name() == "audit";
+        let mut runner = Runner::new(pool.clone(), store.feed(), projection);
+        if is_history {
+            let audit_log = audit_log.clone();
+            runner = runner.telling(Box::new(move |events: &[Recorded]| audit_log.tell(events)));
+        }
         audit = Some(runner.position());
         tokio::spawn(runner.run(store.subscribe(), remote.clone()));
     }
@@ -163,6 +176,7 @@ pub async fn application(
         passkeys: Arc::new(passkeys),
         failures: Failures::default(),
         key_uses: KeyUses::default(),
+        requests: Requests::new(config.telemetry.counts(), config.app_url.scheme() == "https"),
         audit: audit.context("there is no audit projection")?,
         clock,
         entropy,

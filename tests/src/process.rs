@@ -1,5 +1,6 @@
 //! A node in a process of its own, which can be killed.
 
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ pub struct Process {
     database: PgConnectOptions,
     port: u16,
     child: Option<Child>,
+    settings: Vec<(String, String)>,
+    log: Option<PathBuf>,
     pub node: Node,
 }
 
@@ -26,7 +29,19 @@ impl Process {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let base = format!("http://localhost:{port}");
         let node = Node::new(&base, &base);
-        Self { program: program.to_owned(), database: database.clone(), port, child: None, node }
+        let (child, settings, log) = (None, Vec::new(), None);
+        Self { program: program.to_owned(), database: database.clone(), port, child, settings, log, node }
+    }
+
+    /// The same with further settings.
+    pub fn with(mut self, settings: &[(&str, &str)]) -> Self {
+        self.settings.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self
+    }
+
+    /// The same, writing its log lines to this file.
+    pub fn logging_to(self, log: &Path) -> Self {
+        Self { log: Some(log.to_owned()), ..self }
     }
 
     /// Starts it, and returns when it says that it is ready.
@@ -45,6 +60,14 @@ impl Process {
         self.child.take().unwrap().kill().await.unwrap();
     }
 
+    /// SIGTERM, as an orderly stop is asked for; returns when it has ended.
+    pub async fn stop(&mut self) {
+        let mut child = self.child.take().unwrap();
+        let pid = child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+        assert!(child.wait().await.unwrap().success());
+    }
+
     /// Runs one of the other commands of the binary, to its end.
     pub async fn run(&self, arguments: &[&str]) -> Output {
         self.command().args(arguments).stdout(Stdio::piped()).output().await.unwrap()
@@ -61,7 +84,11 @@ impl Process {
             .env("HOST", "127.0.0.1")
             .env("PORT", self.port.to_string())
             .env("LOG_LEVEL", "error")
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null());
+        if let Some(log) = &self.log {
+            command.stderr(std::fs::File::create(log).unwrap());
+        }
         command
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use chancery_domain::Recorded;
 use chancery_domain::claim::ClaimKind;
@@ -13,8 +14,10 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
+use super::measures::Measures;
 use super::projection::{Projection, ProjectionError};
 use super::row::NewEvent;
 use super::{StoreError, wakeup};
@@ -35,6 +38,8 @@ pub struct Appender {
 struct Append {
     events: Vec<NewEvent>,
     reply: oneshot::Sender<Result<i64, StoreError>>,
+    /// The command that waits, which the batch's span is linked with.
+    span: Span,
 }
 
 impl Appender {
@@ -42,7 +47,8 @@ impl Appender {
     pub fn start(options: PgConnectOptions, projections: Vec<Arc<dyn Projection>>) -> (Self, watch::Receiver<i64>) {
         let (queue, appends) = mpsc::channel(QUEUE);
         let (head, watcher) = watch::channel(0);
-        tokio::spawn(Writer { options, projections, connection: None, head }.run(appends));
+        let measures = Measures::new();
+        tokio::spawn(Writer { options, projections, connection: None, head, measures }.run(appends));
         (Self { queue }, watcher)
     }
 
@@ -51,8 +57,10 @@ impl Appender {
     pub(super) async fn append(&self, events: Vec<NewEvent>) -> Result<i64, StoreError> {
         let (reply, outcome) = oneshot::channel();
         let full = |_| StoreError::Unavailable("too much is waiting to be recorded".to_owned());
-        self.queue.try_send(Append { events, reply }).map_err(full)?;
-        outcome.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the writer stopped".to_owned())))
+        let span = tracing::debug_span!("append", events = events.len());
+        self.queue.try_send(Append { events, reply, span: span.clone() }).map_err(full)?;
+        let outcome = outcome.instrument(span).await;
+        outcome.unwrap_or_else(|_| Err(StoreError::Unavailable("the writer stopped".to_owned())))
     }
 }
 
@@ -61,6 +69,7 @@ struct Writer {
     projections: Vec<Arc<dyn Projection>>,
     connection: Option<PgConnection>,
     head: watch::Sender<i64>,
+    measures: Measures,
 }
 
 /// What became of a batch.
@@ -82,14 +91,21 @@ impl Writer {
     async fn run(mut self, mut appends: mpsc::Receiver<Append>) {
         let mut waiting = Vec::new();
         while appends.recv_many(&mut waiting, BATCH).await > 0 {
+            let asked = waiting.len();
             let batch = refuse_rivals(std::mem::take(&mut waiting));
+            self.measures.conflicts(asked - batch.len());
             if !batch.is_empty() {
-                self.write(batch).await;
+                let span = tracing::debug_span!(parent: None, "append batch", units = batch.len());
+                for append in &batch {
+                    span.follows_from(&append.span);
+                }
+                self.write(batch).instrument(span).await;
             }
         }
     }
 
     async fn write(&mut self, batch: Vec<Append>) {
+        let begun = Instant::now();
         let units: Vec<&[NewEvent]> = batch.iter().map(|append| append.events.as_slice()).collect();
         let results = match self.commit(&units).await {
             Ok(outcome) => {
@@ -115,6 +131,7 @@ impl Writer {
                 units.iter().map(|_| Err(StoreError::Unavailable(error.clone()))).collect()
             }
         };
+        self.measures.batch(begun, &results);
         for (append, result) in batch.into_iter().zip(results) {
             // The caller may have gone; what is recorded is recorded.
             drop(append.reply.send(result));

@@ -7,6 +7,7 @@ mod append;
 mod claims;
 mod feed;
 mod gathered;
+mod measures;
 mod projection;
 mod row;
 mod unit;

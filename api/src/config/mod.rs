@@ -4,6 +4,7 @@
 //! names the remedy; a variable of Pocket ID that has no meaning here is only mentioned.
 
 mod settings;
+pub mod telemetry;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -17,6 +18,7 @@ use ipnet::IpNet;
 use url::Url;
 
 pub use settings::{SETTINGS, Setting, settings_table};
+pub use telemetry::Telemetry;
 use values::Values;
 
 /// All that can be set, checked.
@@ -40,7 +42,8 @@ pub struct Config {
     pub code_seconds: i64,
     pub allow_insecure_callback_urls: bool,
     pub log_level: String,
-    pub log_json: bool,
+    pub log_format: LogFormat,
+    pub telemetry: Telemetry,
     /// What the operator should know, though it does not stop the start.
     pub warnings: Vec<String>,
 }
@@ -52,6 +55,14 @@ pub enum Database {
     Embedded { data_dir: PathBuf, bin_dir: Option<PathBuf> },
     /// A server of the operator's; `owner` migrates, if it is another role.
     Server { url: Secret<String>, owner: Option<Secret<String>> },
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+    Logfmt,
 }
 
 /// Whose word about the client's address counts.
@@ -114,7 +125,8 @@ impl Config {
             code_seconds: values.integer("AUTHORIZATION_CODE_LIFETIME", 1..=60),
             allow_insecure_callback_urls: values.flag("ALLOW_INSECURE_CALLBACK_URLS"),
             log_level: values.text("LOG_LEVEL", 1..=200),
-            log_json: values.flag("LOG_JSON"),
+            log_format: values.log_format(),
+            telemetry: telemetry::read(&mut values),
             warnings: Vec::new(),
         };
         let warnings = values.finish()?;

@@ -1,0 +1,6 @@
+//! What is told about the work, and to whom: traces, metrics and log records at a collector, metrics for Prometheus,
+//! and log lines.
+
+mod collector;
+mod lines;
+mod prometheus;
