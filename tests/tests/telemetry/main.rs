@@ -4,3 +4,4 @@
 mod collector;
 mod lines;
 mod prometheus;
+mod real_programs;
