@@ -14,8 +14,11 @@ use tracing::Instrument;
 
 /// Events taken in one transaction.
 const BATCH: i64 = 500;
-/// How often a projection looks without being woken.
-const SWEEP: Duration = Duration::from_secs(1);
+/// How often a projection that has taken everything looks without being woken: every append wakes it, here and, by
+/// NOTIFY, on all nodes.
+const SWEEP: Duration = Duration::from_secs(10);
+/// How often it looks how far another node has brought it.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a projection that has taken everything waits before it takes on.
 const GATHERING: Duration = Duration::from_millis(20);
 /// How long a projection that failed waits before it tries again.
@@ -85,7 +88,8 @@ impl Runner {
                     }
                     continue;
                 }
-                Ok(Step::Idle | Step::Elsewhere) => SWEEP,
+                Ok(Step::Idle) => SWEEP,
+                Ok(Step::Elsewhere) => LOOK,
                 Err(error) => {
                     if !failing {
                         tracing::error!(projection = self.projection.name(), %error, "a projection stopped");
