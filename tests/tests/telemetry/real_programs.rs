@@ -82,16 +82,20 @@ async fn rotel(folder: &Path, port: u16) -> Child {
             "--otlp-grpc-endpoint",
             &format!("127.0.0.1:{}", free_port()),
         ])
-        .args(["--exporter", "blackhole", "--debug-log", "traces,metrics,logs", "--debug-log-verbosity", "detailed"])
+        .args(["--exporter", "blackhole", "--debug-log-verbosity", "detailed"])
+        .args(["--debug-log", "traces", "--debug-log", "metrics", "--debug-log", "logs"])
         .stdout(log.try_clone().unwrap())
         .stderr(log)
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    while tokio::net::TcpStream::connect(&address).await.is_err() {
+    for _ in 0..100 {
+        if tokio::net::TcpStream::connect(&address).await.is_ok() {
+            return child;
+        }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    child
+    panic!("rotel does not listen");
 }
 
 /// With the shipped configuration, but for where and how often.
