@@ -22,7 +22,11 @@ impl Measures {
         let meter = global::meter("chancery");
         let duration = meter.f64_histogram("chancery.append.duration").with_unit("s");
         let units = meter.u64_histogram("chancery.append.batch.size").with_unit("{unit}");
-        let conflicts = meter.u64_counter("chancery.append.conflicts").with_unit("{unit}");
+        let says = "Units that lost a race for a stream, and are decided again";
+        let conflicts =
+            meter.u64_counter("chancery.append.conflicts").with_unit("{unit}").with_description(says).build();
+        // There from the beginning, so that the first one is an increase.
+        conflicts.add(0, &[]);
         Self {
             duration: duration
                 .with_description("Duration of writing and committing a batch")
@@ -32,7 +36,7 @@ impl Measures {
                 .with_description("Units of work that were committed together")
                 .with_boundaries(UNITS.to_vec())
                 .build(),
-            conflicts: conflicts.with_description("Units that lost a race for a stream, and are decided again").build(),
+            conflicts,
         }
     }
 

@@ -39,7 +39,8 @@ async fn a_real_collector_and_a_real_prometheus_take_whole_sign_ins() {
         ("OTEL_EXPORTER_PROMETHEUS_PORT", &scraped),
         ("GEOLITE_DB_PATH", PLACES),
     ]);
-    let mut process = Process::new(collector::PROGRAM, &collector::database().await).with(&settings);
+    let process = Process::new(collector::PROGRAM, &collector::database().await).with(&settings);
+    let mut process = process.logging_to(&folder.join("chancery.log"));
     process.start().await;
     let mut prometheus = prometheus(&folder, &scraped, web);
     let wiki = process.node.client(&json!({ "skipConsent": true })).await;
