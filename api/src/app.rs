@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::http::failures::Failures;
 use crate::http::key_uses::KeyUses;
 use crate::limits::Limits;
+use crate::telemetry::requests::Requests;
 
 /// The application: cheap to clone, the same on every node.
 #[derive(Clone)]
@@ -48,6 +49,7 @@ pub struct Parts {
     pub failures: Failures,
     pub key_uses: KeyUses,
     pub limits: Limits,
+    pub requests: Requests,
     /// How far the audit view has come.
     pub audit: watch::Receiver<i64>,
 }

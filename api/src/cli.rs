@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::config::{Config, Database, Listen, settings_table};
 use crate::http::connections::{Connection, Connections};
 use crate::http::remote::Peer;
+use crate::telemetry::Telemetry;
 use crate::wiring::{self, Doubles, Ground};
 use crate::{accounts, client_file, doctor, router, telemetry};
 
@@ -76,36 +77,44 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         return Ok(());
     }
     let config = Config::from_env()?;
-    let traces = telemetry::start(&config)?;
+    // What only looks tells nothing.
+    let tells = !matches!(cli.command, Some(Command::Healthcheck));
+    let telemetry = telemetry::start(&config, tells)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let result = match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(config).await,
-        Command::Setup => setup(config).await,
-        Command::OneTimeAccessToken { user, replace } => one_time_access_token(config, &user, replace).await,
-        Command::ImportClients { file } => import_clients(config, &file).await,
-        Command::Rebuild { swap } => rebuild_views(config, swap).await,
+        Command::Serve => serve(config, &telemetry).await,
+        Command::Setup => setup(config, &telemetry).await,
+        Command::OneTimeAccessToken { user, replace } => {
+            one_time_access_token(config, &telemetry, &user, replace).await
+        }
+        Command::ImportClients { file } => import_clients(config, &telemetry, &file).await,
+        Command::Rebuild { swap } => rebuild_views(config, &telemetry, swap).await,
         Command::Healthcheck => healthcheck(&config).await,
         Command::Doctor => doctor(config).await,
         Command::Settings => Ok(()),
     };
-    drop(traces);
+    telemetry.stop().await;
     result
 }
 
-async fn start(config: Config) -> anyhow::Result<(App, Ground)> {
+async fn start(config: Config, telemetry: &Telemetry) -> anyhow::Result<(App, Ground)> {
     let key = wiring::encryption_key(&config)?;
     let ground = wiring::ground(&config).await?;
     ground.prepare().await?;
-    let app = wiring::application(config, &key, ground.app.clone(), Doubles::default()).await?;
+    let doubles = Doubles { audit_log: telemetry.audit_log(), ..Doubles::default() };
+    let app = wiring::application(config, &key, ground.app.clone(), doubles).await?;
     Ok((app, ground))
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
+    if let (Some(registry), Some(address)) = (telemetry.scraped(), config.telemetry.prometheus.clone()) {
+        telemetry::prometheus::serve(registry, address).await?;
+    }
     let connections = Connections::listen(&config).await;
     let connections = connections.with_context(|| format!("{} cannot be listened on", config.listen))?;
-    let (app, ground) = start(config).await?;
+    let (app, ground) = start(config, telemetry).await?;
     wiring::start_mail(&app)?;
     tracing::info!(url = app.issuer, "ready");
     if !users::any(&app.pool).await? {
@@ -144,8 +153,8 @@ fn operator(app: &App) -> Context {
     Context::internal(Actor::Operator, app.entropy.uuid_v4())
 }
 
-async fn setup(config: Config) -> anyhow::Result<()> {
-    let (app, ground) = start(config).await?;
+async fn setup(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
+    let (app, ground) = start(config, telemetry).await?;
     if users::any(&app.pool).await? {
         bail!("this instance has been set up; use `chancery one-time-access-token <user>` to let somebody in");
     }
@@ -154,8 +163,8 @@ async fn setup(config: Config) -> anyhow::Result<()> {
     stop(ground).await
 }
 
-async fn one_time_access_token(config: Config, user: &str, replace: bool) -> anyhow::Result<()> {
-    let (app, ground) = start(config).await?;
+async fn one_time_access_token(config: Config, telemetry: &Telemetry, user: &str, replace: bool) -> anyhow::Result<()> {
+    let (app, ground) = start(config, telemetry).await?;
     let found = users::find_by_name(&app.pool, user).await?;
     let found = found.with_context(|| format!("there is nobody called {user}"))?;
     let link = accounts::issue_link(&app, &operator(&app), &found, Duration::HOUR, replace).await;
@@ -163,17 +172,17 @@ async fn one_time_access_token(config: Config, user: &str, replace: bool) -> any
     stop(ground).await
 }
 
-async fn import_clients(config: Config, file: &Path) -> anyhow::Result<()> {
+async fn import_clients(config: Config, telemetry: &Telemetry, file: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let (app, ground) = start(config).await?;
+    let (app, ground) = start(config, telemetry).await?;
     for (id, outcome) in client_file::import(&app, &operator(&app), &text).await? {
         println!("{id}: {}", format!("{outcome:?}").to_lowercase());
     }
     stop(ground).await
 }
 
-async fn rebuild_views(config: Config, swap: bool) -> anyhow::Result<()> {
-    let (app, ground) = start(config).await?;
+async fn rebuild_views(config: Config, telemetry: &Telemetry, swap: bool) -> anyhow::Result<()> {
+    let (app, ground) = start(config, telemetry).await?;
     let mut connection = postgres::connect(&ground.owner).await?;
     let mut shown = 0;
     let report = rebuild::rebuild(

@@ -17,6 +17,7 @@ use chancery_adapters::postgres;
 use chancery_adapters::short_lived::ShortLived;
 use chancery_adapters::signing::Keyring;
 use chancery_adapters::vault::Vault;
+use chancery_domain::Recorded;
 use chancery_domain::ports::clock::Clock;
 use chancery_domain::ports::entropy::Entropy;
 use chancery_domain::secret::Secret;
@@ -30,6 +31,9 @@ use crate::config::{Config, Database, Login};
 use crate::http::failures::Failures;
 use crate::http::key_uses::KeyUses;
 use crate::limits::Limits;
+use crate::telemetry::audit::AuditLog;
+use crate::telemetry::figures::{self, Sources};
+use crate::telemetry::requests::Requests;
 use crate::user_agent::UserAgent;
 use crate::{mail, signing_keys};
 
@@ -48,11 +52,12 @@ pub struct Ground {
     pub embedded: Option<EmbeddedPostgres>,
 }
 
-/// What tests set in place of the real thing.
+/// What tests set in place of the real thing, and where this process tells of events.
 #[derive(Default)]
 pub struct Doubles {
     pub clock: Option<Arc<dyn Clock>>,
     pub entropy: Option<Arc<dyn Entropy>>,
+    pub audit_log: AuditLog,
 }
 
 /// Finds or starts the database.
@@ -166,9 +171,16 @@ pub async fn application(
 
     let remote = listen(options, store.horizon().clone());
     let memory = ViewMemory::new(pool.clone(), store.horizon().clone());
+    figures::register(Sources { pool: pool.clone(), clock: clock.clone(), geo: geo.clone() });
+    let audit_log = Arc::new(doubles.audit_log);
     let mut audit = None;
     for projection in chancery_projections::catch_up() {
-        let runner = Runner::new(pool.clone(), store.feed(), projection);
+        let is_history = projection.name() == "audit";
+        let mut runner = Runner::new(pool.clone(), store.feed(), projection);
+        if is_history {
+            let audit_log = audit_log.clone();
+            runner = runner.telling(Box::new(move |events: &[Recorded]| audit_log.tell(events)));
+        }
         audit = Some(runner.position());
         tokio::spawn(runner.run(store.subscribe(), remote.clone()));
     }
@@ -180,6 +192,7 @@ pub async fn application(
         failures: Failures::default(),
         key_uses: KeyUses::default(),
         limits: Limits::new(config.rate_limit_percent, Attempts::new(pool.clone())),
+        requests: Requests::new(config.telemetry.counts(), config.app_url.scheme() == "https"),
         audit: audit.context("there is no audit projection")?,
         clock,
         entropy,

@@ -7,13 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_adapters::event_store::{Feed, FeedError, Projection, ProjectionError};
-use sqlx::{Connection, PgConnection, PgPool};
+use chancery_domain::Recorded;
+use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::watch;
+use tracing::Instrument;
 
 /// Events taken in one transaction.
 const BATCH: i64 = 500;
-/// How often a projection looks without being woken.
-const SWEEP: Duration = Duration::from_secs(1);
+/// How often a projection that has taken everything looks without being woken: every append wakes it, here and, by
+/// NOTIFY, on all nodes.
+const SWEEP: Duration = Duration::from_secs(10);
+/// How often it looks how far another node has brought it.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a projection that has taken everything waits before it takes on.
 const GATHERING: Duration = Duration::from_millis(20);
 /// How long a projection that failed waits before it tries again.
@@ -25,7 +30,11 @@ pub struct Runner {
     feed: Feed,
     projection: Arc<dyn Projection>,
     position: watch::Sender<i64>,
+    told: Option<Told>,
 }
+
+/// Hears of the events that a projection has taken.
+pub type Told = Box<dyn Fn(&[Recorded]) + Send + Sync>;
 
 /// What one step along the log came to.
 enum Step {
@@ -52,7 +61,12 @@ enum Stopped {
 
 impl Runner {
     pub fn new(pool: PgPool, feed: Feed, projection: Arc<dyn Projection>) -> Self {
-        Self { pool, feed, projection, position: watch::Sender::new(0) }
+        Self { pool, feed, projection, position: watch::Sender::new(0), told: None }
+    }
+
+    /// Each event is told once it has been taken, by the node that did; not again after a crash in between.
+    pub fn telling(self, told: Told) -> Self {
+        Self { told: Some(told), ..self }
     }
 
     /// How far this node has seen the projection come.
@@ -74,7 +88,8 @@ impl Runner {
                     }
                     continue;
                 }
-                Ok(Step::Idle | Step::Elsewhere) => SWEEP,
+                Ok(Step::Idle) => SWEEP,
+                Ok(Step::Elsewhere) => LOOK,
                 Err(error) => {
                     if !failing {
                         tracing::error!(projection = self.projection.name(), %error, "a projection stopped");
@@ -105,15 +120,30 @@ impl Runner {
             self.position.send_replace(position);
             return Ok(Step::Idle);
         };
-        self.projection.apply(&mut transaction, &events).await?;
+        let name = self.projection.name();
+        let span = tracing::debug_span!(parent: None, "projection", projection = name, events = events.len());
+        self.advance(transaction, &events, last.position).instrument(span).await?;
+        Ok(Step::Advanced { behind: events.len() as i64 == BATCH })
+    }
+
+    async fn advance(
+        &self,
+        mut transaction: Transaction<'_, Postgres>,
+        events: &[Recorded],
+        position: i64,
+    ) -> Result<(), Stopped> {
+        self.projection.apply(&mut transaction, events).await?;
         sqlx::query("UPDATE checkpoints SET position = $2, failure = NULL WHERE projection = $1")
             .bind(self.projection.name())
-            .bind(last.position)
+            .bind(position)
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
-        self.position.send_replace(last.position);
-        Ok(Step::Advanced { behind: events.len() as i64 == BATCH })
+        self.position.send_replace(position);
+        if let Some(told) = &self.told {
+            told(events);
+        }
+        Ok(())
     }
 
     /// Another node moves the projection: those who wait here still want to know how far it is.

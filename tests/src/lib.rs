@@ -2,6 +2,7 @@
 
 pub mod authenticator;
 pub mod browser;
+pub mod collector;
 pub mod contract;
 pub mod mailbox;
 pub mod maxmind;

@@ -1,6 +1,6 @@
 //! A node in a process of its own, which can be killed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,29 +15,42 @@ const STARTING: Duration = Duration::from_secs(30);
 /// How to start the same node again and again.
 pub struct Process {
     program: String,
-    settings: Vec<(&'static str, String)>,
     port: u16,
     child: Option<Child>,
+    settings: Vec<(String, String)>,
+    log: Option<PathBuf>,
     pub node: Node,
 }
 
 impl Process {
     /// A node that does not run yet, on a port that was free just now.
     pub fn new(program: &str, database: &PgConnectOptions) -> Self {
-        let database = crate::postgres::url_of(database).to_string();
-        Self::with(program, vec![("DATABASE_URL", database), ("ENCRYPTION_KEY", ENCRYPTION_KEY.to_owned())])
+        let database = crate::postgres::url_of(database);
+        Self::on(program).with(&[("DATABASE_URL", database.as_str()), ("ENCRYPTION_KEY", ENCRYPTION_KEY)])
     }
 
     /// The same with a Postgres of its own in this folder.
     pub fn embedded(program: &str, folder: &Path) -> Self {
-        Self::with(program, vec![("DATA_DIR", folder.display().to_string())])
+        Self::on(program).with(&[("DATA_DIR", &folder.display().to_string())])
     }
 
-    fn with(program: &str, settings: Vec<(&'static str, String)>) -> Self {
+    fn on(program: &str) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let base = format!("http://localhost:{port}");
         let node = Node::new(&base, &base);
-        Self { program: program.to_owned(), settings, port, child: None, node }
+        let (child, settings, log) = (None, Vec::new(), None);
+        Self { program: program.to_owned(), port, child, settings, log, node }
+    }
+
+    /// The same with further settings.
+    pub fn with(mut self, settings: &[(&str, &str)]) -> Self {
+        self.settings.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self
+    }
+
+    /// The same, writing its log lines to this file.
+    pub fn logging_to(self, log: &Path) -> Self {
+        Self { log: Some(log.to_owned()), ..self }
     }
 
     /// Starts it, and returns when it says that it is ready.
@@ -56,6 +69,14 @@ impl Process {
         self.child.take().unwrap().kill().await.unwrap();
     }
 
+    /// SIGTERM, as an orderly stop is asked for; returns when it has ended.
+    pub async fn stop(&mut self) {
+        let mut child = self.child.take().unwrap();
+        let pid = child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+        assert!(child.wait().await.unwrap().success());
+    }
+
     /// Runs one of the other commands of the binary, to its end.
     pub async fn run(&self, arguments: &[&str]) -> Output {
         self.command().args(arguments).stdout(Stdio::piped()).output().await.unwrap()
@@ -65,14 +86,17 @@ impl Process {
         let mut command = Command::new(&self.program);
         command
             .env_clear()
-            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .env("STATIC_API_KEY", STATIC_API_KEY)
             .env("APP_URL", &self.node.base)
             .env("HOST", "127.0.0.1")
             .env("PORT", self.port.to_string())
             .env("LOG_LEVEL", "error")
             .env("DISABLE_RATE_LIMITING", "true")
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null());
+        if let Some(log) = &self.log {
+            command.stderr(std::fs::File::create(log).unwrap());
+        }
         command
     }
 }

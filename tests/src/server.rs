@@ -79,7 +79,7 @@ impl Server {
         let config = Config::read(variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect());
         let key = Secret::new(ENCRYPTION_KEY.as_bytes().to_vec());
         let fixed: Arc<dyn Clock> = clock.clone();
-        let doubles = Doubles { clock: Some(fixed).filter(|_| !live), entropy: None };
+        let doubles = Doubles { clock: Some(fixed).filter(|_| !live), ..Doubles::default() };
         let app = wiring::application(config.unwrap(), &key, database.clone(), doubles).await.unwrap();
         wiring::start_mail(&app).unwrap();
         let service = router::router(app.clone()).into_make_service_with_connect_info::<Peer>();

@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use chancery_domain::Recorded;
 use chancery_domain::claim::ClaimKind;
@@ -13,10 +14,12 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::horizon::{Horizon, Mark};
 use super::leaf::leaf_hash;
+use super::measures::Measures;
 use super::memory::{State, StreamKey};
 use super::projection::{Projection, ProjectionError};
 use super::row::NewEvent;
@@ -39,6 +42,8 @@ struct Append {
     events: Vec<NewEvent>,
     remembered: Vec<(StreamKey, State)>,
     reply: oneshot::Sender<Result<i64, StoreError>>,
+    /// The command that waits, which the batch's span is linked with.
+    span: Span,
 }
 
 impl Appender {
@@ -50,7 +55,8 @@ impl Appender {
     ) -> (Self, watch::Receiver<i64>) {
         let (queue, appends) = mpsc::channel(QUEUE);
         let (head, watcher) = watch::channel(0);
-        let writer = Writer { options, projections, connection: None, head, horizon };
+        let measures = Measures::new();
+        let writer = Writer { options, projections, connection: None, head, horizon, measures };
         // A thread of its own: among the tasks that serve requests, the writer would wait for its turn after each of its
         // round trips, and with it everybody who waits for the batch.
         std::thread::Builder::new()
@@ -70,8 +76,10 @@ impl Appender {
     ) -> Result<i64, StoreError> {
         let (reply, outcome) = oneshot::channel();
         let full = |_| StoreError::Unavailable("too much is waiting to be recorded".to_owned());
-        self.queue.try_send(Append { events, remembered, reply }).map_err(full)?;
-        outcome.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the writer stopped".to_owned())))
+        let span = tracing::debug_span!("append", events = events.len());
+        self.queue.try_send(Append { events, remembered, reply, span: span.clone() }).map_err(full)?;
+        let outcome = outcome.instrument(span).await;
+        outcome.unwrap_or_else(|_| Err(StoreError::Unavailable("the writer stopped".to_owned())))
     }
 }
 
@@ -81,6 +89,7 @@ struct Writer {
     connection: Option<PgConnection>,
     head: watch::Sender<i64>,
     horizon: Arc<Horizon>,
+    measures: Measures,
 }
 
 /// What became of a batch.
@@ -111,15 +120,22 @@ impl Writer {
     async fn run(mut self, mut appends: mpsc::Receiver<Append>) {
         let mut waiting = Vec::new();
         while appends.recv_many(&mut waiting, BATCH).await > 0 {
+            let asked = waiting.len();
             let batch = refuse_rivals(std::mem::take(&mut waiting));
+            self.measures.conflicts(asked - batch.len());
             if !batch.is_empty() {
-                self.write(batch).await;
+                let span = tracing::debug_span!(parent: None, "append batch", units = batch.len());
+                for append in &batch {
+                    span.follows_from(&append.span);
+                }
+                self.write(batch).instrument(span).await;
             }
         }
     }
 
     async fn write(&mut self, batch: Vec<Append>) {
         let units: Vec<&Append> = batch.iter().collect();
+        let begun = Instant::now();
         let results = match self.commit(&units).await {
             Ok(results) => results,
             Err(BatchError::Unknown(error)) => self.settle(&units, &error).await,
@@ -137,6 +153,7 @@ impl Writer {
                 units.iter().map(|_| Err(StoreError::Unavailable(error.clone()))).collect()
             }
         };
+        self.measures.batch(begun, &results);
         for (append, result) in batch.into_iter().zip(results) {
             // The caller may have gone; what is recorded is recorded.
             drop(append.reply.send(result));

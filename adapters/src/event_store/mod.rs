@@ -9,6 +9,7 @@ mod feed;
 mod gathered;
 mod horizon;
 mod leaf;
+mod measures;
 mod memory;
 mod projection;
 mod row;

@@ -7,6 +7,7 @@ use chancery_domain::context::Context;
 use chancery_domain::{Decider, Root};
 use cqrs_es::{AggregateError, CqrsFramework};
 use sqlx::PgPool;
+use tracing::Instrument;
 
 use super::append::Appender;
 use super::gathered::{Gathered, Loaded, Outcome, UnitStore};
@@ -41,7 +42,8 @@ impl Unit {
         let store = UnitStore::<D> { pool, vault, gathered, outcome: Arc::default() };
         let outcome = store.outcome.clone();
         let framework = CqrsFramework::<Root<D>, _>::new(store, Vec::new(), ());
-        framework.execute_with_metadata(id, command, HashMap::new()).await.map_err(execute_error)?;
+        let executing = framework.execute_with_metadata(id, command, HashMap::new());
+        executing.instrument(tracing::debug_span!("command", aggregate = D::TYPE)).await.map_err(execute_error)?;
         let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(std::mem::take(&mut *outcome))
     }

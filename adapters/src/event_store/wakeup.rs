@@ -1,6 +1,6 @@
 //! Waking those who wait for events: this node's by a watch channel, other nodes' by LISTEN/NOTIFY.
 //!
-//! A notification is only a hint. Whoever waits also looks by itself once a second, which covers a lost connection and
+//! A notification is only a hint. Whoever waits also looks by itself from time to time, which covers a lost connection and
 //! a pooler that does not pass notifications on.
 
 use std::sync::Arc;

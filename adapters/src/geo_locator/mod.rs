@@ -81,6 +81,11 @@ impl MaxmindGeoLocator {
         self.database.load().is_some()
     }
 
+    /// When the database in use was built, in seconds since the Unix epoch.
+    pub fn built_at(&self) -> Option<u64> {
+        self.database.load().as_ref().map(|database| database.metadata().build_epoch)
+    }
+
     /// Reads the file if it is not the one seen last, and says whether a new database is in use. A broken or missing
     /// file leaves the old database.
     pub fn reload_if_changed(&self) -> bool {

@@ -4,6 +4,7 @@
 //! names the remedy; a variable of Pocket ID that has no meaning here is only mentioned.
 
 mod settings;
+pub mod telemetry;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -20,6 +21,7 @@ use ipnet::IpNet;
 use url::Url;
 
 pub use settings::{SETTINGS, Setting, settings_table};
+pub use telemetry::Telemetry;
 use values::Values;
 
 /// All that can be set, checked.
@@ -50,7 +52,8 @@ pub struct Config {
     /// How generous the rate limits are, in per cent of the built-in ones; None switches them off.
     pub rate_limit_percent: Option<u32>,
     pub log_level: String,
-    pub log_json: bool,
+    pub log_format: LogFormat,
+    pub telemetry: Telemetry,
     /// What the operator should know, though it does not stop the start.
     pub warnings: Vec<String>,
 }
@@ -125,6 +128,14 @@ impl Smtp {
             Security::Tls => "TLS",
         }
     }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+    Logfmt,
 }
 
 /// Whose word about the client's address counts.
@@ -215,7 +226,8 @@ impl Config {
             smtp: values.smtp(),
             rate_limit_percent: values.rate_limit_percent(),
             log_level: values.text("LOG_LEVEL", 1..=200),
-            log_json: values.flag("LOG_JSON"),
+            log_format: values.log_format(),
+            telemetry: telemetry::read(&mut values),
             warnings: Vec::new(),
         };
         let warnings = values.finish()?;

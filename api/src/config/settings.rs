@@ -8,16 +8,41 @@ pub struct Setting {
     pub name: &'static str,
     /// May also come from the file named by `<name>_FILE`.
     pub secret: bool,
+    /// Further names that are told together with it: the same for one kind of telemetry alone, or what goes with it.
+    pub also: &'static [&'static str],
     pub default: &'static str,
     pub meaning: &'static str,
 }
 
 const fn setting(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
-    Setting { name, secret: false, default, meaning }
+    Setting { name, secret: false, also: &[], default, meaning }
 }
 
 const fn secret(name: &'static str, meaning: &'static str) -> Setting {
-    Setting { name, secret: true, default: "", meaning }
+    Setting { name, secret: true, also: &[], default: "", meaning }
+}
+
+impl Setting {
+    const fn also(self, names: &'static [&'static str]) -> Self {
+        Self { also: names, ..self }
+    }
+
+    /// Every name under which it may be set.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let file = self.secret.then(|| format!("{}_FILE", self.name));
+        std::iter::once(self.name.to_owned()).chain(file).chain(self.also.iter().map(|name| (*name).to_owned()))
+    }
+}
+
+/// The names of an OTLP setting for traces, metrics and logs alone.
+macro_rules! of_each_signal {
+    ($what:literal) => {
+        &[
+            concat!("OTEL_EXPORTER_OTLP_TRACES_", $what),
+            concat!("OTEL_EXPORTER_OTLP_METRICS_", $what),
+            concat!("OTEL_EXPORTER_OTLP_LOGS_", $what),
+        ]
+    };
 }
 
 /// Every setting, in the order in which people need them. Names that Pocket ID has too mean the same.
@@ -112,7 +137,78 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("DISABLE_RATE_LIMITING", "false", "Whether there are no rate limits at all."),
     setting("LOG_LEVEL", "info", "`error`, `warn`, `info`, `debug`, `trace`, or a filter by module."),
-    setting("LOG_JSON", "false", "Whether log lines are JSON."),
+    setting("LOG_FORMAT", "text", "`text`, `json` or `logfmt`."),
+    setting("LOG_JSON", "false", "`true` means `LOG_FORMAT=json`."),
+    setting("OTEL_SDK_DISABLED", "false", "`true` exports nothing, whatever is set below."),
+    setting("OTEL_TRACES_EXPORTER", "none", "`otlp` sends traces to a collector."),
+    setting(
+        "OTEL_METRICS_EXPORTER",
+        "none",
+        "`otlp` sends metrics to a collector, `prometheus` lets them be scraped; both, comma-separated.",
+    ),
+    setting("OTEL_LOGS_EXPORTER", "none", "`otlp` sends the log, and each event as a log record, to a collector."),
+    setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "http://localhost:4318",
+        "The collector's address for OTLP over HTTP; `/v1/traces` and so on are added to it. Those for one signal are \
+         taken as they are.",
+    )
+    .also(of_each_signal!("ENDPOINT")),
+    setting("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "The only one that is spoken.")
+        .also(of_each_signal!("PROTOCOL")),
+    secret(
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "Sent along to the collector, `name=value`, comma-separated, percent-encoded.",
+    )
+    .also(of_each_signal!("HEADERS")),
+    setting("OTEL_EXPORTER_OTLP_TIMEOUT", "10000", "Milliseconds for one export, with its repetitions.")
+        .also(of_each_signal!("TIMEOUT")),
+    setting("OTEL_EXPORTER_OTLP_COMPRESSION", "none", "`gzip` or `none`.").also(of_each_signal!("COMPRESSION")),
+    setting(
+        "OTEL_EXPORTER_OTLP_CERTIFICATE",
+        "",
+        "A PEM file with the authority of the collector, beside the system's.",
+    ),
+    setting("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "", "A PEM file with a certificate to show to the collector."),
+    setting("OTEL_EXPORTER_OTLP_CLIENT_KEY", "", "A PEM file with that certificate's key."),
+    setting(
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+        "cumulative",
+        "`cumulative`, `delta` or `lowmemory`: whether metrics count from the start or from the last export.",
+    ),
+    setting("OTEL_METRIC_EXPORT_INTERVAL", "60000", "Milliseconds between two exports of metrics."),
+    setting(
+        "OTEL_EXPORTER_PROMETHEUS_HOST",
+        "localhost",
+        "Where Prometheus may scrape `/metrics`. Anybody who reaches it may read it.",
+    ),
+    setting("OTEL_EXPORTER_PROMETHEUS_PORT", "9464", "The port of that listener."),
+    setting("OTEL_SERVICE_NAME", "chancery", "The name of this service in traces, metrics and logs."),
+    setting("OTEL_RESOURCE_ATTRIBUTES", "", "More about this service, `name=value`, comma-separated."),
+    setting(
+        "OTEL_PROPAGATORS",
+        "tracecontext",
+        "`tracecontext` follows the trace that a trusted proxy began; `none` does not.",
+    ),
+    setting(
+        "OTEL_TRACES_SAMPLER",
+        "parentbased_always_on",
+        "Which requests are traced: `always_on`, `always_off`, `traceidratio`, or with `parentbased_` what the proxy \
+         decided, where there is one.",
+    ),
+    setting("OTEL_TRACES_SAMPLER_ARG", "", "For `traceidratio`: a share, from 0.0 to 1.0."),
+    setting("OTEL_BSP_SCHEDULE_DELAY", "5000", "Milliseconds between two exports of spans; how many may wait (2048), go at once (512), and the time limit.").also(&[
+        "OTEL_BSP_MAX_QUEUE_SIZE",
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+        "OTEL_BSP_EXPORT_TIMEOUT",
+    ]),
+    setting("OTEL_BLRP_SCHEDULE_DELAY", "1000", "Milliseconds between two exports of log records; how many may wait (2048), go at once (512), and the time limit.").also(&[
+        "OTEL_BLRP_MAX_QUEUE_SIZE",
+        "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
+        "OTEL_BLRP_EXPORT_TIMEOUT",
+    ]),
+    setting("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "128", "At most so many attributes, and likewise links, on a span.")
+        .also(&["OTEL_SPAN_LINK_COUNT_LIMIT"]),
 ];
 
 /// Variables that Pocket ID reads and Chancery does not.
@@ -149,11 +245,12 @@ pub(super) const POCKET_ID_ONLY: &[&str] = &[
 /// The table as Markdown, for the documentation.
 pub fn settings_table() -> String {
     let mut table = String::from("| Setting | Default | Meaning |\n|---|---|---|\n");
-    for Setting { name, secret, default, meaning } in SETTINGS {
-        let file = if *secret { format!("<br>`{name}_FILE`") } else { String::new() };
+    for setting in SETTINGS {
+        let Setting { default, meaning, .. } = setting;
+        let names: Vec<String> = setting.names().map(|name| format!("`{name}`")).collect();
         let default = if default.is_empty() { "–".to_owned() } else { format!("`{default}`") };
         // Writing to a String cannot fail.
-        _ = writeln!(table, "| `{name}`{file} | {default} | {meaning} |");
+        _ = writeln!(table, "| {} | {default} | {meaning} |", names.join("<br>"));
     }
     table
 }

@@ -161,3 +161,50 @@ fn rate_limits_are_raised_in_per_cent_and_switched_off_with_a_warning() {
 fn the_page_on_settings_is_the_table_of_the_code() {
     assert!(include_str!("../../../docs/SETTINGS.md").ends_with(&super::settings::settings_table()));
 }
+
+#[test]
+fn nothing_is_exported_unless_it_is_asked_for() {
+    let telemetry = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")]).unwrap().telemetry;
+    assert!(!telemetry.traces && !telemetry.logs && !telemetry.counts());
+    assert!(telemetry.trace_context);
+
+    let asked = [("OTEL_TRACES_EXPORTER", "otlp"), ("OTEL_METRICS_EXPORTER", "otlp,prometheus")];
+    let telemetry = read(&asked).unwrap().telemetry;
+    assert!(telemetry.traces && telemetry.metrics && !telemetry.logs);
+    assert_eq!(telemetry.prometheus, Some(("localhost".to_owned(), 9464)));
+
+    let telemetry = read(&[asked[0], asked[1], ("OTEL_SDK_DISABLED", "true")]).unwrap().telemetry;
+    assert!(!telemetry.traces && !telemetry.counts());
+}
+
+#[test]
+fn what_the_exporters_do_not_speak_stops_the_start_and_says_what_to_set() {
+    let message = problem(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]);
+    assert!(message.contains("Set http/protobuf") && message.contains("4318"), "{message}");
+    assert!(problem(&[("OTEL_TRACES_EXPORTER", "zipkin")]).contains("must be none or otlp"));
+    assert!(problem(&[("OTEL_LOGS_EXPORTER", "console")]).contains("must be none or otlp"));
+    assert!(problem(&[("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd")]).contains("gzip or none"));
+    assert!(problem(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318")]).contains("must be a URL"));
+    assert!(problem(&[("OTEL_TRACES_SAMPLER", "sometimes")]).contains("traceidratio"));
+    assert!(problem(&[("OTEL_TRACES_SAMPLER_ARG", "2")]).contains("from 0.0 to 1.0"));
+    assert!(problem(&[("OTEL_EXPORTER_OTLP_CLIENT_KEY", "key.pem")]).contains("belong together"));
+    assert!(problem(&[("LOG_FORMAT", "xml")]).contains("text, json or logfmt"));
+}
+
+#[test]
+fn other_variables_of_opentelemetry_are_only_mentioned() {
+    let config = read(&[("OTEL_SERVICE_NAMES", "x"), ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "x")]).unwrap();
+    assert_eq!(config.warnings.len(), 2);
+    let config = read(&[("OTEL_PROPAGATORS", "b3,tracecontext")]).unwrap();
+    assert!(config.warnings[0].contains("b3") && config.telemetry.trace_context);
+    assert!(!read(&[("OTEL_PROPAGATORS", "none")]).unwrap().telemetry.trace_context);
+    let config = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317")]).unwrap();
+    assert!(config.warnings[0].contains("4318"));
+}
+
+#[test]
+fn log_json_still_means_json() {
+    assert_eq!(read(&[]).unwrap().log_format, LogFormat::Text);
+    assert_eq!(read(&[("LOG_JSON", "true")]).unwrap().log_format, LogFormat::Json);
+    assert_eq!(read(&[("LOG_JSON", "true"), ("LOG_FORMAT", "logfmt")]).unwrap().log_format, LogFormat::Logfmt);
+}

@@ -10,8 +10,8 @@ use chancery_domain::secret::Secret;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use super::settings::{POCKET_ID_ONLY, SETTINGS};
-use super::{AddressHeader, ConfigError, Database, GeoDownload, Listen, Login, Smtp, TrustProxy};
+use super::settings::{POCKET_ID_ONLY, SETTINGS, Setting};
+use super::{AddressHeader, ConfigError, Database, GeoDownload, Listen, LogFormat, Login, Smtp, TrustProxy};
 
 pub(super) struct Values {
     variables: BTreeMap<String, String>,
@@ -43,18 +43,15 @@ impl Values {
     }
 
     fn look_for_unknown(&mut self) {
-        let known: Vec<String> = SETTINGS
-            .iter()
-            .flat_map(|setting| {
-                [Some(setting.name.to_owned()), setting.secret.then(|| format!("{}_FILE", setting.name))]
-            })
-            .flatten()
-            .collect();
+        let known: Vec<String> = SETTINGS.iter().flat_map(Setting::names).collect();
         for name in self.variables.keys() {
             if known.iter().any(|setting| setting == name) {
                 continue;
             }
-            if POCKET_ID_ONLY.contains(&name.as_str()) {
+            // OpenTelemetry has more variables than any SDK knows, and environments set them for all their programs.
+            if name.starts_with("OTEL_") {
+                self.warnings.push(format!("{name} is a variable of OpenTelemetry that has no effect here"));
+            } else if POCKET_ID_ONLY.contains(&name.as_str()) {
                 self.warnings.push(format!("{name} is a setting of Pocket ID that has no effect here"));
             } else if let Some(meant) = known.iter().find(|setting| is_slip(setting, name)) {
                 self.problems.push(format!("{name} is unknown; did you mean {meant}? Rename or unset it"));
@@ -66,7 +63,15 @@ impl Values {
         self.variables.get(name).cloned()
     }
 
-    fn value(&self, name: &str) -> String {
+    pub fn problem(&mut self, text: impl Into<String>) {
+        self.problems.push(text.into());
+    }
+
+    pub fn warning(&mut self, text: impl Into<String>) {
+        self.warnings.push(text.into());
+    }
+
+    pub fn value(&self, name: &str) -> String {
         let default = || SETTINGS.iter().find(|setting| setting.name == name).map(|setting| setting.default);
         self.variables.get(name).cloned().unwrap_or_else(|| default().unwrap_or_default().to_owned())
     }
@@ -111,6 +116,20 @@ impl Values {
             other => {
                 self.problems.push(format!("{name} must be true or false, not {other:?}"));
                 false
+            }
+        }
+    }
+
+    pub fn log_format(&mut self) -> LogFormat {
+        let json = self.flag("LOG_JSON");
+        match self.optional("LOG_FORMAT").as_deref() {
+            None if json => LogFormat::Json,
+            None | Some("text") => LogFormat::Text,
+            Some("json") => LogFormat::Json,
+            Some("logfmt") => LogFormat::Logfmt,
+            Some(other) => {
+                self.problems.push(format!("LOG_FORMAT must be text, json or logfmt, not {other:?}"));
+                LogFormat::Text
             }
         }
     }

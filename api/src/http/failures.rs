@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 
 use super::request::Circumstances;
 use crate::app::App;
+use crate::telemetry::audit;
 
 /// Keys watched at a time; beyond it, new ones share one window.
 const MAX_KEYS: usize = 10_000;
@@ -69,7 +70,9 @@ impl Failures {
     /// Puts a refused sign-in on the record. It never fails the request: that is refused already.
     pub async fn note(&self, app: &App, circumstances: &Circumstances, failure: Failure) {
         let now = app.now();
-        tracing::warn!(client_ip = %circumstances.address, reason = ?failure.reason, "authentication failed");
+        // One line for each, however many share an event: programs that keep addresses out count lines.
+        let reason = audit::word(failure.reason);
+        tracing::warn!(target: audit::TARGET, client_ip = %circumstances.address, reason, "authentication failed");
         let context = circumstances.context(app, Actor::Visitor);
         let key = format!("{}|{:?}", circumstances.address, failure.reason);
         let Some((count, first_at)) = self.count(key, &failure, &context, now) else { return };

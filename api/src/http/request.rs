@@ -9,12 +9,16 @@ use axum::response::Response;
 use chancery_domain::actor::Actor;
 use chancery_domain::context::{Context, Origin};
 use chancery_domain::personal::{Personal, Subject};
-use tracing::Instrument;
+use opentelemetry::Context as OtelContext;
+use opentelemetry::trace::TraceContextExt;
+use tracing::{Instrument, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 use uuid::Uuid;
 
 use super::error;
 use super::remote::{Peer, Walk};
 use crate::app::App;
+use crate::telemetry::trace;
 
 /// Known of every request before any handler runs.
 #[derive(Clone, Debug)]
@@ -57,39 +61,39 @@ pub async fn establish(
     let request_id = app.entropy.uuid_v4();
     let walk = Walk::new(peer, request.headers(), &app.config.trust_proxy, &app.config.address_header);
     let address = walk.address;
-    let traceparent = incoming_trace(request.headers())
-        .filter(|_| walk.peer_is_trusted)
-        .unwrap_or_else(|| new_trace(request_id, app.entropy.uuid_v4()));
+    let begun = app.requests.begin(&request, request_id);
+    let traceparent = join_trace(&app, &begun.span, walk.peer_is_trusted, request.headers());
+    let traceparent = traceparent.unwrap_or_else(|| new_trace(request_id, app.entropy.uuid_v4()));
     let circumstances = Circumstances { request_id, address, user_agent: user_agent(request.headers()), traceparent };
-    // Never the query: it carries codes, tokens and states.
-    let span = tracing::info_span!(
-        "request",
-        %request_id,
-        method = %request.method(),
-        path = request.uri().path(),
-        client_address = %address,
-        traceparent = circumstances.traceparent,
-    );
     request.extensions_mut().insert(circumstances);
     request.extensions_mut().insert(walk);
-    let mut response = error::REQUEST_ID.scope(request_id, next.run(request).instrument(span)).await;
+    let answering = next.run(request).instrument(begun.span.clone());
+    let mut response = error::REQUEST_ID.scope(request_id, answering).await;
+    app.requests.end(&begun, response.status());
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert("x-request-id", value);
     }
     response
 }
 
-/// W3C Trace Context §3.2: version 00, trace id and parent id not all zero.
-fn incoming_trace(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get("traceparent")?.to_str().ok()?;
-    let parts: Vec<&str> = text.split('-').collect();
-    let [version, trace, parent, flags] = parts.as_slice() else { return None };
-    let hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let named = |part: &str| part.bytes().any(|c| c != b'0');
-    let valid = *version == "00" && hex(trace, 32) && hex(parent, 16) && hex(flags, 2);
-    (valid && named(trace) && named(parent)).then(|| text.to_owned())
+/// Continues the trace that a trusted proxy began; what anybody else names is only linked. Answers with the request's
+/// own place in its trace, if there is one.
+fn join_trace(app: &App, span: &Span, peer_is_trusted: bool, headers: &HeaderMap) -> Option<String> {
+    let named = headers.get("traceparent").and_then(|value| trace::parse(value.to_str().ok()?));
+    let named = named.filter(|_| app.config.telemetry.trace_context);
+    let mut followed = None;
+    match named {
+        Some(named) if peer_is_trusted => {
+            // Without an exporter there is no span of our own to be its child.
+            drop(span.set_parent(OtelContext::new().with_remote_span_context(named.clone())));
+            followed = Some(named);
+        }
+        Some(named) => span.add_link(named),
+        None => {}
+    }
+    let own = trace::of(span).or(followed)?;
+    span.record("trace_id", tracing::field::display(own.trace_id()));
+    Some(trace::format(&own))
 }
 
 fn new_trace(trace: Uuid, parent: Uuid) -> String {

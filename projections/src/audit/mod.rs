@@ -119,7 +119,8 @@ impl Entry {
     }
 }
 
-fn refused(event: &Event) -> bool {
+/// Whether the event says that somebody was refused, or that something was stopped to protect them.
+pub fn refused(event: &Event) -> bool {
     matches!(
         event,
         Event::SignInAttempt(_)

@@ -120,9 +120,9 @@ struct Site {
 }
 
 impl Site {
-    async fn start() -> Self {
+    async fn start(settings: &[(&str, &str)]) -> Self {
         let database = chancery_tests::postgres::fresh_database().await;
-        let mut process = Process::new(env!("CARGO_BIN_EXE_chancery_node"), &database);
+        let mut process = Process::new(env!("CARGO_BIN_EXE_chancery_node"), &database).with(settings);
         process.start().await;
         process.kill().await;
         let begin = Instant::now();
@@ -192,6 +192,21 @@ impl Site {
         self.drive(workers).await
     }
 
+    /// What is done while nobody asks for anything.
+    async fn idle(&mut self, how: &str) {
+        const WATCHED: Duration = Duration::from_secs(20);
+        let pid = Some(self.process.pid());
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let before = machine::Work::so_far(&mut self.statistics, pid).await;
+        tokio::time::sleep(WATCHED).await;
+        let work = machine::Work::so_far(&mut self.statistics, pid).await.since(&before);
+        println!(
+            "idle{how}: {:.2} % of a core (at most 0.5), {:.2} statements/s (at most 2)",
+            work.chancery_micros as f64 / WATCHED.as_secs_f64() / 1e4,
+            work.statements as f64 / WATCHED.as_secs_f64(),
+        );
+    }
+
     /// The events that one sign-in, one authorization and one token response leave.
     async fn events(&self) -> Vec<i64> {
         let mut log = postgres::connect(&self.database).await.unwrap();
@@ -213,7 +228,7 @@ async fn head(log: &mut PgConnection) -> i64 {
 }
 
 async fn requests(table: &mut Table) {
-    let mut site = Site::start().await;
+    let mut site = Site::start(&[]).await;
     if wanted("client_credentials") {
         table.add("client_credentials, ES256", 0.4, site.client_credentials().await);
     }
@@ -227,8 +242,33 @@ async fn requests(table: &mut Table) {
     if wanted("sign_in") {
         table.add("whole sign-in, RS256", 0.05, site.sign_in().await);
     }
+    if wanted("idle") {
+        site.idle("").await;
+    }
     println!("memory at most, under that load: {:.1} MiB (at most 120)", memory_mib(site.process.pid(), "VmHWM"));
     println!("events of a sign-in, an authorization, a token response: {:?} (at most 1 each)", site.events().await);
+    drop(site);
+    if wanted("sign_in") || wanted("telemetry") {
+        table.add("whole sign-in, RS256, all exported", 0.045, exported_sign_in().await);
+    }
+}
+
+/// With traces, metrics and logs on their way to a collector that throws them away.
+async fn exported_sign_in() -> Report {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let collector = axum::Router::new().fallback(|_: axum::body::Bytes| async {});
+    let collector = collector.layer(axum::extract::DefaultBodyLimit::disable());
+    tokio::spawn(async move { axum::serve(listener, collector).await.unwrap() });
+    let exporters = ["OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"];
+    let mut settings: Vec<_> = exporters.map(|exporter| (exporter, "otlp")).into();
+    settings.push(("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint));
+    let mut site = Site::start(&settings).await;
+    let report = site.sign_in().await;
+    if wanted("idle") {
+        site.idle(", all exported").await;
+    }
+    report
 }
 
 /// `make run` on a data folder that has a cluster already, until it is usable.
