@@ -92,21 +92,6 @@ impl Page {
         }
     }
 
-    /// Waits until these are the addresses of the frames in the page.
-    pub async fn until_frames(&self, addresses: &[&str]) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let tree = self.call("Page.getFrameTree", json!({})).await;
-            let children = tree["frameTree"]["childFrames"].as_array().cloned().unwrap_or_default();
-            let shown: Vec<_> = children.iter().map(|child| child["frame"]["url"].as_str().unwrap()).collect();
-            if shown == addresses {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{shown:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
     pub async fn wait_for(&self, selector: &str) {
         self.until(selector, &format!("document.querySelector({}) !== null", json!(selector))).await;
     }
