@@ -100,7 +100,7 @@ fn every_room_has_its_own_path() {
     paths.sort_unstable();
     paths.dedup();
 
-    assert_eq!(paths.len(), 12);
+    assert_eq!(paths.len(), 13);
 }
 
 #[test]
