@@ -11,14 +11,15 @@ use chancery_domain::oidc::logout::{Hint, post_logout_redirect, refused_redirect
 use chancery_domain::session::{Session, SessionCommand, SessionEnd};
 use chancery_projections::clients;
 
-use super::authorize::see_other;
+use super::authorize::{form_target, see_other};
 use crate::app::App;
 use crate::http::cookie;
 use crate::http::error::ApiError;
 use crate::http::form::{body_params, query_params};
 use crate::http::request::Circumstances;
+use crate::http::security_headers::allow_form_action;
 use crate::http::session::{MaybeSignedIn, SignedIn};
-use crate::pages::desk::{Action, Message};
+use crate::pages::desk::{Action, Member, Message};
 use crate::pages::render::{api_error_page, desk_frame, error_page, page};
 
 pub async fn end_session(
@@ -47,21 +48,21 @@ async fn ended(
     // §2: a client_id beside the hint must be the one the hint was issued to.
     let named = params.value("client_id").map(str::parse::<ClientId>);
     let contradicts = matches!((&named, &hint), (Some(Ok(id)), Some(hint)) if *id != hint.client);
-    let client = match hint.as_ref().map(|hint| hint.client.clone()) {
-        Some(id) => clients::find(&app.pool, &id).await?,
-        None => None,
-    };
-    let settings = client.as_ref().map(|row| &row.settings.0);
-    let redirect = post_logout_redirect(params, hint.as_ref(), settings).filter(|_| !contradicts);
+    let client = hint.as_ref().map(|hint| hint.client.clone()).or(named.and_then(Result::ok));
+    let redirect = registered_redirect(app, params, client.as_ref()).await?.filter(|_| !contradicts);
     if refused_redirect(params, redirect.as_deref()) {
         let says = "The app asked to return to an address that is not registered for signing out.";
         let action = present.as_ref().map(|_| sign_out_action());
         return Ok(error_page(app, StatusCode::BAD_REQUEST, "This sign-out can’t go on", &[says], action));
     }
-    let Some(present) = present else { return Ok(finished(app, redirect.as_deref())) };
+    let is_hinted = hint.is_some();
+    let Some(present) = present else { return Ok(finished(app, redirect.as_deref().filter(|_| is_hinted))) };
     // §2 and attacks ES-01: without a hint for who is signed in here, the person is asked.
     if hint.is_none_or(|hint| hint.user != present.user.id()) {
-        return Ok(confirmation(app, &present));
+        return Ok(match redirect.filter(|_| !is_hinted) {
+            Some(_) => returning_confirmation(app, &present, params),
+            None => confirmation(app, &present, Vec::new()),
+        });
     }
     end(app, circumstances, &present, SessionEnd::LogoutRequested).await?;
     let mut response = finished(app, redirect.as_deref());
@@ -72,25 +73,43 @@ async fn ended(
 /// `GET /sign-out`.
 pub async fn ask(State(app): State<App>, MaybeSignedIn(present): MaybeSignedIn) -> Response {
     match present {
-        Some(present) => confirmation(&app, &present),
+        Some(present) => confirmation(&app, &present, Vec::new()),
         None => finished(&app, None),
     }
 }
 
-/// `POST /sign-out`, from our own pages only.
+/// `POST /sign-out`, from our own pages only; back to the app, if it asked for that.
 pub async fn confirm(
     State(app): State<App>,
     circumstances: Circumstances,
     MaybeSignedIn(present): MaybeSignedIn,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> Response {
+    let params = body_params(&headers, &body).unwrap_or_default();
+    let client = params.value("client_id").and_then(|id| id.parse().ok());
+    let redirect = match registered_redirect(&app, &params, client.as_ref()).await {
+        Ok(redirect) => redirect,
+        Err(error) => return api_error_page(&app, &error.into()),
+    };
     if let Some(present) = present
         && let Err(error) = end(&app, &circumstances, &present, SessionEnd::SignedOut).await
     {
         return api_error_page(&app, &error);
     }
-    let mut response = finished(&app, None);
+    let mut response = finished(&app, redirect.as_deref());
     cookie::clear(response.headers_mut(), cookie::SESSION);
     response
+}
+
+async fn registered_redirect(
+    app: &App,
+    params: &Params,
+    client: Option<&ClientId>,
+) -> Result<Option<String>, sqlx::Error> {
+    let Some(client) = client else { return Ok(None) };
+    let row = clients::find(&app.pool, client).await?;
+    Ok(post_logout_redirect(params, row.as_ref().map(|row| &row.settings.0)))
 }
 
 async fn end(app: &App, circumstances: &Circumstances, present: &SignedIn, why: SessionEnd) -> Result<(), ApiError> {
@@ -132,14 +151,24 @@ fn finished(app: &App, redirect: Option<&str>) -> Response {
     })
 }
 
-fn confirmation(app: &App, present: &SignedIn) -> Response {
+/// The question with what leads back to the app; the answer checks it again.
+fn returning_confirmation(app: &App, present: &SignedIn, params: &Params) -> Response {
+    let names = ["client_id", "post_logout_redirect_uri", "state"];
+    let member = |name: &&str| Some(Member { name: (*name).to_owned(), value: params.value(name)?.to_owned() });
+    let mut response = confirmation(app, present, names.iter().filter_map(member).collect());
+    let target = params.value("post_logout_redirect_uri").map(form_target);
+    allow_form_action(response.headers_mut(), target.as_deref());
+    response
+}
+
+fn confirmation(app: &App, present: &SignedIn, members: Vec<Member>) -> Response {
     page(&Message {
         frame: desk_frame(app),
         id: "sign-out",
         heading: "Sign out?".to_owned(),
         says: vec![format!("You are signed in as {}.", present.user.display_name)],
         request_id: None,
-        action: Some(sign_out_action()),
+        action: Some(Action { members, ..sign_out_action() }),
     })
 }
 

@@ -92,3 +92,33 @@ async fn es02_nobody_is_sent_anywhere_on_a_stranger_s_word() {
     assert!(answer.text.contains("id=\"confirm\""), "another person's hint ends nobody's session");
     assert!(signed_in(&mut bob).await);
 }
+
+#[tokio::test]
+async fn s3_an_app_that_only_names_itself_is_returned_to_once_the_person_has_said_so() {
+    let (server, mut ada, wiki, _hint) = setting().await;
+    let pairs =
+        [("client_id", wiki.id.as_str()), ("post_logout_redirect_uri", "https://wiki.example/bye"), ("state", "s1")];
+
+    let asked = ada.visitor.get(&path(&pairs)).await.expect(200);
+    assert!(asked.text.contains("id=\"confirm\""));
+    assert!(asked.header("content-security-policy").contains("form-action 'self' https://wiki.example;"));
+    assert!(signed_in(&mut ada).await);
+    let answer = ada.visitor.form("/sign-out", &pairs).await.expect(303);
+
+    assert_eq!(answer.header("location"), "https://wiki.example/bye?state=s1");
+    assert!(!signed_in(&mut ada).await);
+    let nobody = server.visitor().get(&path(&pairs)).await.expect(200);
+    assert!(nobody.text.contains("id=\"signed-out\""), "whoever is not asked is sent nowhere");
+}
+
+#[tokio::test]
+async fn es02_an_app_that_only_names_itself_has_no_other_address() {
+    let (_server, mut ada, wiki, _hint) = setting().await;
+    let elsewhere = ("post_logout_redirect_uri", "https://evil.example/");
+
+    ada.visitor.get(&path(&[("client_id", wiki.id.as_str()), elsewhere])).await.expect(400);
+    assert!(signed_in(&mut ada).await);
+    let answer = ada.visitor.form("/sign-out", &[("client_id", wiki.id.as_str()), elsewhere]).await.expect(200);
+
+    assert!(answer.text.contains("id=\"signed-out\""));
+}
