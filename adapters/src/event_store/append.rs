@@ -1,27 +1,22 @@
 //! Group commit: one writer a node takes the units that have queued and commits them in one transaction.
 //!
-//! Within it: `begin_append` (the lock, conflicts, claims), the events, then the transactional views. There is no
-//! artificial delay: a batch is what queued while the previous one was being flushed. Order and locks are explained in the
-//! migration of `begin_append`.
+//! There is no artificial delay: a batch is what queued while the previous one was being flushed. `batch` is what happens
+//! in the transaction.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use chancery_domain::Recorded;
-use chancery_domain::claim::ClaimKind;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
-use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument, Span};
-use uuid::Uuid;
 
+use super::batch::{BatchError, Outcome, commit, positions, rolled_back};
 use super::horizon::{Horizon, Mark};
-use super::leaf::leaf_hash;
 use super::measures::Measures;
 use super::memory::{State, StreamKey};
-use super::projection::{Projection, ProjectionError};
+use super::projection::Projection;
 use super::row::NewEvent;
 use super::{StoreError, wakeup};
 
@@ -90,23 +85,6 @@ struct Writer {
     head: watch::Sender<i64>,
     horizon: Arc<Horizon>,
     measures: Measures,
-}
-
-/// What became of a batch.
-struct Outcome {
-    /// For each unit: the position of its last event, or its refusal.
-    units: Vec<Result<i64, StoreError>>,
-    /// The log's head before the batch and after it.
-    base: i64,
-    head: i64,
-}
-
-/// Where a batch broke.
-enum BatchError {
-    /// Before the commit: nothing was recorded.
-    RolledBack(String),
-    /// In the commit: nobody knows yet.
-    Unknown(String),
 }
 
 impl Writer {
@@ -179,7 +157,7 @@ impl Writer {
             None => wakeup::connect_writer(&self.options).await.map_err(rolled_back)?,
         };
         let mark = self.horizon.mark();
-        match commit(&mut connection, &self.projections, units, self.horizon.node()).await {
+        match commit(&mut connection, &self.projections, &events(units), self.horizon.node()).await {
             Ok(outcome) => {
                 self.connection = Some(connection);
                 Ok(self.tell(&mark, units, outcome))
@@ -214,7 +192,7 @@ impl Writer {
     async fn settle(&mut self, units: &[&Append], error: &str) -> Vec<Result<i64, StoreError>> {
         tracing::warn!(error, "a commit's outcome is unknown; asking the log");
         self.horizon.doubt();
-        let settled = tokio::time::timeout(SETTLING, positions(&self.options, units)).await;
+        let settled = tokio::time::timeout(SETTLING, positions(&self.options, &events(units))).await;
         settled.unwrap_or_else(|_| {
             let unknown = || Err(StoreError::Unavailable("the commit's outcome is unknown".to_owned()));
             units.iter().map(|_| unknown()).collect()
@@ -246,166 +224,6 @@ fn place(event: &NewEvent) -> (&'static str, String, i64) {
     (event.aggregate_type, event.aggregate_id.clone(), event.sequence)
 }
 
-async fn commit(
-    connection: &mut PgConnection,
-    projections: &[Arc<dyn Projection>],
-    units: &[&Append],
-    node: &str,
-) -> Result<Outcome, BatchError> {
-    let mut transaction = connection.begin().await.map_err(rolled_back)?;
-    let batch = begin_append(&mut transaction, units, node).await.map_err(rolled_back)?;
-    let events: Vec<&NewEvent> = batch.kept(units).collect();
-    insert(&mut transaction, &batch, &events).await.map_err(rolled_back)?;
-    let recorded: Vec<Recorded> = batch.placed(&events).map(|(event, at)| event.recorded(at, batch.at)).collect();
-    for projection in projections {
-        projection
-            .apply(&mut transaction, &recorded)
-            .await
-            .map_err(|error: ProjectionError| BatchError::RolledBack(format!("view {}: {error}", projection.name())))?;
-    }
-    transaction.commit().await.map_err(|error| BatchError::Unknown(error.to_string()))?;
-    Ok(Outcome { base: batch.base, head: batch.base + events.len() as i64, units: batch.results(units) })
-}
-
-fn rolled_back(error: sqlx::Error) -> BatchError {
-    BatchError::RolledBack(error.to_string())
-}
-
-/// The answer of `begin_append`.
-struct Batch {
-    /// The head before the batch; positions follow it densely.
-    base: i64,
-    at: OffsetDateTime,
-    /// For each unit, why it is left out.
-    refusals: Vec<Option<String>>,
-}
-
-impl Batch {
-    fn kept<'a>(&self, units: &[&'a Append]) -> impl Iterator<Item = &'a NewEvent> {
-        units.iter().zip(&self.refusals).filter(|(_, refusal)| refusal.is_none()).flat_map(|(unit, _)| &unit.events)
-    }
-
-    fn placed<'a>(&self, events: &[&'a NewEvent]) -> impl Iterator<Item = (&'a NewEvent, i64)> {
-        events.iter().copied().zip(self.base + 1..)
-    }
-
-    fn results(&self, units: &[&Append]) -> Vec<Result<i64, StoreError>> {
-        let mut position = self.base;
-        let result = |(unit, refusal): (&&Append, &Option<String>)| match refusal {
-            None => {
-                position += unit.events.len() as i64;
-                Ok(position)
-            }
-            Some(refusal) => Err(refusal_of(refusal)),
-        };
-        units.iter().zip(&self.refusals).map(result).collect()
-    }
-}
-
-fn refusal_of(refusal: &str) -> StoreError {
-    match refusal.strip_prefix("claim:").and_then(ClaimKind::parse) {
-        Some(kind) => StoreError::Claimed(kind),
-        None => StoreError::Conflict,
-    }
-}
-
-/// Takes the lock, and learns where the log ends and which units may not follow.
-async fn begin_append(connection: &mut PgConnection, units: &[&Append], node: &str) -> Result<Batch, sqlx::Error> {
-    let events = || units.iter().enumerate().flat_map(|(at, unit)| unit.events.iter().map(move |event| (at, event)));
-    let claims = || events().flat_map(|(unit, event)| event.claims.iter().map(move |claim| (unit, event, claim)));
-    let places: Vec<_> = units.iter().enumerate().flat_map(|(at, unit)| first_places(at, &unit.events)).collect();
-    let (base, at, refused, refusals): (i64, OffsetDateTime, Option<Vec<i32>>, Option<Vec<String>>) = sqlx::query_as(
-        "SELECT base, at, refused_units, refusals FROM begin_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(places.iter().map(|(unit, _)| *unit as i32).collect::<Vec<_>>())
-    .bind(places.iter().map(|(_, e)| e.aggregate_type).collect::<Vec<_>>())
-    .bind(places.iter().map(|(_, e)| e.aggregate_id.as_str()).collect::<Vec<_>>())
-    .bind(places.iter().map(|(_, e)| e.sequence).collect::<Vec<_>>())
-    .bind(claims().map(|(unit, ..)| unit as i32).collect::<Vec<_>>())
-    .bind(claims().map(|(_, _, (claim, _))| claim.kind.as_str()).collect::<Vec<_>>())
-    .bind(claims().map(|(_, _, (_, digest))| digest.as_slice()).collect::<Vec<_>>())
-    .bind(claims().map(|(_, e, _)| e.aggregate_type).collect::<Vec<_>>())
-    .bind(claims().map(|(_, e, _)| e.aggregate_id.as_str()).collect::<Vec<_>>())
-    .bind(node)
-    .fetch_one(connection)
-    .await?;
-    let mut refusal_of_unit = vec![None; units.len()];
-    for (unit, refusal) in refused.unwrap_or_default().into_iter().zip(refusals.unwrap_or_default()) {
-        if let Some(entry) = usize::try_from(unit).ok().and_then(|unit| refusal_of_unit.get_mut(unit)) {
-            *entry = Some(refusal);
-        }
-    }
-    Ok(Batch { base, at, refusals: refusal_of_unit })
-}
-
-/// The first event of a unit in each of its streams.
-fn first_places(unit: usize, events: &[NewEvent]) -> impl Iterator<Item = (usize, &NewEvent)> {
-    let opens = move |at: &usize| {
-        let stream = |event: &NewEvent| (event.aggregate_type, event.aggregate_id.clone());
-        !events[..*at].iter().any(|earlier| stream(earlier) == stream(&events[*at]))
-    };
-    (0..events.len()).filter(opens).map(move |at| (unit, &events[at]))
-}
-
-async fn insert(connection: &mut PgConnection, batch: &Batch, events: &[&NewEvent]) -> Result<(), sqlx::Error> {
-    if events.is_empty() {
-        return Ok(());
-    }
-    let positions: Vec<i64> = batch.placed(events).map(|(_, position)| position).collect();
-    let leaves: Vec<_> = batch.placed(events).map(|(event, at)| leaf_hash(event, at, batch.at)).collect();
-    sqlx::query(
-        "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata,
-                             event_id, salt, position, recorded_at, leaf_hash)
-         SELECT type, id, sequence, event_type, version, payload::json, metadata::json, event_id, salt, position, $12, leaf
-         FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[],
-                     $9::bytea[], $10::bigint[], $11::bytea[])
-              AS n(type, id, sequence, event_type, version, payload, metadata, event_id, salt, position, leaf)",
-    )
-    .bind(events.iter().map(|e| e.aggregate_type).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.aggregate_id.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.sequence).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.event_type).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.event_version.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.payload.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.metadata.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.event_id).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.salt.as_slice()).collect::<Vec<_>>())
-    .bind(positions)
-    .bind(leaves.iter().map(<[u8; 32]>::as_slice).collect::<Vec<_>>())
-    .bind(batch.at)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// The positions that the log gave to these units, by the place and id of their last event.
-async fn positions(options: &PgConnectOptions, units: &[&Append]) -> Vec<Result<i64, StoreError>> {
-    let last: Vec<&NewEvent> = units.iter().filter_map(|unit| unit.events.last()).collect();
-    let found = loop {
-        if let Ok(found) = find(options, &last).await {
-            break found;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    };
-    let position_of = |id: Uuid| found.iter().find(|(found, _)| *found == id).map(|(_, position)| *position);
-    let lost = || StoreError::Unavailable("the commit failed".to_owned());
-    last.iter().map(|event| position_of(event.event_id).ok_or_else(lost)).collect()
-}
-
-async fn find(options: &PgConnectOptions, events: &[&NewEvent]) -> Result<Vec<(Uuid, i64)>, sqlx::Error> {
-    let mut connection = crate::postgres::connect(options).await?;
-    let mut transaction = connection.begin().await?;
-    // The dead connection's transaction may still be committing: its lock must be free before the log is asked.
-    sqlx::query("SELECT pg_advisory_xact_lock(4207849484)").execute(&mut *transaction).await?;
-    // Whoever else has the place has another id there.
-    sqlx::query_as(
-        "SELECT event_id, position
-         FROM events JOIN unnest($1::text[], $2::text[], $3::bigint[]) AS n(type, id, place)
-              ON aggregate_type = n.type AND aggregate_id = n.id AND sequence = n.place",
-    )
-    .bind(events.iter().map(|e| e.aggregate_type).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.aggregate_id.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.sequence).collect::<Vec<_>>())
-    .fetch_all(&mut *transaction)
-    .await
+fn events<'a>(units: &[&'a Append]) -> Vec<&'a [NewEvent]> {
+    units.iter().map(|unit| unit.events.as_slice()).collect()
 }

@@ -4,6 +4,7 @@
 //! the units that have queued and commits them together (`append`). `feed` reads the log back in order.
 
 mod append;
+mod batch;
 mod claims;
 mod feed;
 mod gathered;
