@@ -79,7 +79,7 @@ async fn ev11_a_database_that_is_killed_comes_back_and_so_does_everything_else()
     let killed = std::process::Command::new("kill").args(["-9", &before.to_string()]).status().unwrap();
     assert!(killed.success());
     let outage = Instant::now();
-    let mut refused = 0;
+    // Another server process answers in the end. Until then requests wait for it, or are told when to come back.
     loop {
         // What needs the database whatever the node remembers.
         let answer = ada.visitor.try_send(Method::GET, "/api/webauthn/login/start", None, &[]).await.unwrap();
@@ -87,10 +87,7 @@ async fn ev11_a_database_that_is_killed_comes_back_and_so_does_everything_else()
             200 if postmaster(&folder).is_some_and(|pid| pid != before) => break,
             // Until the last backend has noticed.
             200 => {}
-            503 => {
-                assert_eq!(answer.header("retry-after"), "5");
-                refused += 1;
-            }
+            503 => assert_eq!(answer.header("retry-after"), "5"),
             status => panic!("{status} {}", answer.text),
         }
         assert!(outage.elapsed() < Duration::from_secs(30), "it did not come back");
@@ -99,7 +96,6 @@ async fn ev11_a_database_that_is_killed_comes_back_and_so_does_everything_else()
 
     // What is written goes over a connection of its own, which the first attempt finds broken.
     while ada.sign_in().await.status != 200 {}
-    assert!(refused > 0, "an outage that nobody noticed");
     assert!(outage.elapsed() < Duration::from_secs(10), "{:?}", outage.elapsed());
     for _ in 0..20 {
         ada.visitor.get("/api/users/me").await.expect(200);
