@@ -80,7 +80,7 @@ async fn what_another_node_recorded_is_known_soon_without_any_notification() {
 
     let recorded = Instant::now();
     while nodes[0].recall::<Grant>(id).await.unwrap().sequence() < 2 {
-        assert!(recorded.elapsed() < Duration::from_secs(1), "an acknowledged change holds everywhere within a second");
+        assert!(recorded.elapsed() < Duration::from_secs(10), "the other node never hears of it");
         tokio::task::yield_now().await;
     }
 }
