@@ -1,7 +1,8 @@
 //! Rows of views that decisions read, kept in memory until the log says that they changed (decision 12).
 //!
 //! What comes from memory may be half a second old where another node wrote; of this node's own appends it misses nothing.
-//! So memory may say yes, but before it says no, [`ViewMemory::forget_all_of`] makes the next look a look at the database.
+//! So memory may say yes. Before anybody says no, they forget what they looked at, so that the next look is one at the
+//! database.
 
 use std::hash::Hash;
 use std::str::FromStr;
