@@ -80,7 +80,7 @@ impl Horizon {
         self.followers.write().unwrap_or_else(PoisonError::into_inner).push(follower);
     }
 
-    /// Makes sure that memory holds what was true at most [`LEASE`] ago.
+    /// Makes sure that memory holds what was true at most half a second ago.
     ///
     /// # Errors
     /// Those of the database: then nothing in memory may be used.
