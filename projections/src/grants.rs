@@ -157,6 +157,13 @@ pub struct GrantRow {
     pub revoked_tokens: Vec<String>,
 }
 
+impl GrantRow {
+    /// A grant that was made at this position, before anything else happened to it.
+    pub(crate) fn new(position: i64) -> Self {
+        Self { position, revoked: false, revoked_tokens: Vec::new() }
+    }
+}
+
 /// # Errors
 /// Those of the database.
 pub async fn find(executor: impl PgExecutor<'_>, id: GrantId) -> Result<Option<GrantRow>, sqlx::Error> {

@@ -9,7 +9,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use chancery_adapters::event_store::{Follower, Horizon, News};
+use chancery_domain::grant::GrantEvent;
 use chancery_domain::ids::{ClientId, GrantId, SessionId, UserId};
+use chancery_domain::session::SessionEvent;
+use chancery_domain::{Event, Recorded};
 use quick_cache::sync::Cache;
 use sqlx::PgPool;
 
@@ -132,6 +135,23 @@ impl Follower for Rows {
             }
             "enrollment" | "api_key" | "signing_key" | "sign_in_attempt" => {}
             _ => self.forget(),
+        }
+    }
+
+    /// Sessions and grants are asked for as soon as they are there.
+    fn recorded(&self, recorded: &Recorded) {
+        match &recorded.event {
+            Event::Session(SessionEvent::Started { .. }) => {
+                if let Ok(Some(row)) = SessionRow::started(recorded) {
+                    self.sessions.insert(row.id(), Arc::new(row));
+                }
+            }
+            Event::Grant(GrantEvent::Authorized(_) | GrantEvent::ClientTokensIssued { .. }) => {
+                if let Ok(id) = recorded.aggregate_id.parse() {
+                    self.grants.insert(id, Arc::new(GrantRow::new(recorded.position)));
+                }
+            }
+            _ => self.changed(News::of(recorded)),
         }
     }
 

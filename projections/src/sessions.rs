@@ -49,9 +49,9 @@ async fn insert(connection: &mut PgConnection, started: &[&Recorded]) -> Result<
     if started.is_empty() {
         return Ok(());
     }
-    let mut rows = Columns::default();
+    let mut rows = Vec::with_capacity(started.len());
     for recorded in started {
-        rows.push(recorded)?;
+        rows.extend(SessionRow::started(recorded)?);
     }
     sqlx::query(
         "INSERT INTO sessions (session_id, user_id, secret, passkey_id, acr, amr, started_at, authenticated_at, used_at,
@@ -62,70 +62,26 @@ async fn insert(connection: &mut PgConnection, started: &[&Recorded]) -> Result<
                      $8::bigint[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[])
               AS n(id, user_id, secret, passkey_id, acr, amr, at, idle, expires, address, agent, country, city)",
     )
-    .bind(rows.id)
-    .bind(rows.user)
-    .bind(rows.secret)
-    .bind(rows.passkey)
-    .bind(rows.acr)
-    .bind(rows.amr)
-    .bind(rows.at)
-    .bind(rows.idle)
-    .bind(rows.expires)
-    .bind(rows.address)
-    .bind(rows.agent)
-    .bind(rows.country)
-    .bind(rows.city)
+    .bind(column(&rows, |row| row.session_id))
+    .bind(column(&rows, |row| row.user_id))
+    .bind(column(&rows, |row| row.secret.as_slice()))
+    .bind(column(&rows, |row| row.passkey_id))
+    .bind(column(&rows, |row| row.acr.as_str()))
+    .bind(column(&rows, |row| row.amr.join(" ")))
+    .bind(column(&rows, |row| row.started_at))
+    .bind(column(&rows, |row| row.idle_seconds))
+    .bind(column(&rows, |row| row.expires_at))
+    .bind(column(&rows, |row| row.address.as_deref()))
+    .bind(column(&rows, |row| row.user_agent.as_deref()))
+    .bind(column(&rows, |row| row.country.as_deref()))
+    .bind(column(&rows, |row| row.city.as_deref()))
     .execute(connection)
     .await?;
     Ok(())
 }
 
-#[derive(Default)]
-struct Columns {
-    id: Vec<Uuid>,
-    user: Vec<Uuid>,
-    secret: Vec<Vec<u8>>,
-    passkey: Vec<Uuid>,
-    acr: Vec<String>,
-    amr: Vec<String>,
-    at: Vec<OffsetDateTime>,
-    idle: Vec<i64>,
-    expires: Vec<OffsetDateTime>,
-    address: Vec<Option<String>>,
-    agent: Vec<Option<String>>,
-    country: Vec<Option<String>>,
-    city: Vec<Option<String>>,
-}
-
-impl Columns {
-    fn push(&mut self, recorded: &Recorded) -> Result<(), ProjectionError> {
-        let Event::Session(SessionEvent::Started {
-            user_id,
-            secret,
-            proof,
-            authenticated_at,
-            idle_seconds,
-            expires_at,
-        }) = &recorded.event
-        else {
-            return Ok(());
-        };
-        let origin = Whence::of(recorded);
-        self.id.push(crate::uuid(recorded)?);
-        self.user.push(user_id.0);
-        self.secret.push(secret.as_bytes().to_vec());
-        self.passkey.push(proof.passkey_id.0);
-        self.acr.push(proof.acr.clone());
-        self.amr.push(proof.amr.join(" "));
-        self.at.push(*authenticated_at);
-        self.idle.push(*idle_seconds);
-        self.expires.push(*expires_at);
-        self.address.push(origin.address);
-        self.agent.push(origin.user_agent);
-        self.country.push(origin.country);
-        self.city.push(origin.city);
-        Ok(())
-    }
+fn column<'a, T>(rows: &'a [SessionRow], value: impl Fn(&'a SessionRow) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
 }
 
 /// Where an event came from, in columns.
@@ -250,6 +206,40 @@ pub struct SessionRow {
 }
 
 impl SessionRow {
+    /// A session as its first event made it; None for any other event.
+    pub(crate) fn started(recorded: &Recorded) -> Result<Option<Self>, ProjectionError> {
+        let Event::Session(SessionEvent::Started {
+            user_id,
+            secret,
+            proof,
+            authenticated_at,
+            idle_seconds,
+            expires_at,
+        }) = &recorded.event
+        else {
+            return Ok(None);
+        };
+        let Whence { address, user_agent, country, city, .. } = Whence::of(recorded);
+        Ok(Some(Self {
+            session_id: crate::uuid(recorded)?,
+            user_id: user_id.0,
+            secret: secret.as_bytes().to_vec(),
+            passkey_id: proof.passkey_id.0,
+            acr: proof.acr.clone(),
+            amr: proof.amr.clone(),
+            started_at: *authenticated_at,
+            authenticated_at: *authenticated_at,
+            used_at: *authenticated_at,
+            idle_seconds: *idle_seconds,
+            expires_at: *expires_at,
+            ended: None,
+            address,
+            user_agent,
+            country,
+            city,
+        }))
+    }
+
     pub fn id(&self) -> SessionId {
         SessionId(self.session_id)
     }

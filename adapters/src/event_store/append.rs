@@ -1,31 +1,40 @@
 //! Group commit: one writer a node takes the units that have queued and commits them in one transaction.
 //!
-//! There is no artificial delay: a batch is what queued while the previous one was being flushed. `batch` is what happens
-//! in the transaction.
+//! There is no artificial delay: a batch is what queued while the one before was being written and flushed. `batch` is what
+//! happens in the transaction. Its commit does not wait for the disk: where much has queued, the next batch is written while
+//! `flush` sees to it that this one is kept, and only then tells those who wait (decision 14).
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, Executor, PgConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument, Span};
 
-use super::batch::{BatchError, Outcome, commit, positions, rolled_back};
-use super::horizon::{Horizon, Mark};
-use super::measures::Measures;
+use super::StoreError;
+use super::batch::{BatchError, commit};
+use super::flush::{Fate, Flusher, Written};
+use super::horizon::Horizon;
+use super::measures::Conflicts;
 use super::memory::{State, StreamKey};
 use super::projection::Projection;
 use super::row::NewEvent;
-use super::{StoreError, wakeup};
 
 /// Units that may wait before callers are told to come back later.
 const QUEUE: usize = 1024;
 /// Units committed together at most.
 const BATCH: usize = 256;
-/// How long the outcome of a broken commit is asked for.
-const SETTLING: std::time::Duration = std::time::Duration::from_secs(5);
+/// Units that make a batch worth writing while the one before is being flushed: fewer gain more by company than by speed.
+const COMPANY: usize = 8;
+/// Batches that are written and not flushed, at most.
+const UNFLUSHED: usize = 8;
+
+/// The writer gives up rather than wait for ever on a lock or a statement, leaves it to the flusher to wait for the disk, and
+/// has no statement planned anew for the length of its arrays, which costs more than most of them take.
+const SETTINGS: &str = "SET lock_timeout = '5s'; SET statement_timeout = '15s'; SET synchronous_commit = off;
+                        SET plan_cache_mode = force_generic_plan";
 
 /// Hands units to the writer.
 #[derive(Clone)]
@@ -33,12 +42,20 @@ pub struct Appender {
     queue: mpsc::Sender<Append>,
 }
 
-struct Append {
-    events: Vec<NewEvent>,
-    remembered: Vec<(StreamKey, State)>,
+/// A unit on its way into the log.
+pub(super) struct Append {
+    pub events: Vec<NewEvent>,
+    pub remembered: Vec<(StreamKey, State)>,
     reply: oneshot::Sender<Result<i64, StoreError>>,
     /// The command that waits, which the batch's span is linked with.
     span: Span,
+}
+
+impl Append {
+    /// The caller may have gone; what is recorded is recorded.
+    pub fn answer(self, result: Result<i64, StoreError>) {
+        drop(self.reply.send(result));
+    }
 }
 
 impl Appender {
@@ -49,19 +66,24 @@ impl Appender {
         horizon: Arc<Horizon>,
     ) -> (Self, watch::Receiver<i64>) {
         let (queue, appends) = mpsc::channel(QUEUE);
+        let (written, unflushed) = mpsc::channel(UNFLUSHED);
         let (head, watcher) = watch::channel(0);
-        let measures = Measures::new();
-        let writer = Writer { options, projections, connection: None, head, horizon, measures };
+        let (pending, flushes) = watch::channel(0);
+        let flusher = Flusher::new(options.clone(), head, horizon.clone(), pending.clone());
+        let conflicts = Conflicts::new();
+        let writer = Writer { options, projections, connection: None, horizon, conflicts, written, pending, flushes };
         // A thread of its own: among the tasks that serve requests, the writer would wait for its turn after each of its
         // round trips, and with it everybody who waits for the batch.
         std::thread::Builder::new()
             .name("append".to_owned())
-            .spawn(move || writer.run_alone(appends))
+            .spawn(move || run_alone(writer.run(appends), flusher.run(unflushed)))
             .map(drop)
             .unwrap_or_else(|error| tracing::error!(%error, "the writer of events could not be started"));
         (Self { queue }, watcher)
     }
 
+    /// Without events, waits until everything that could be read so far is on disk.
+    ///
     /// # Errors
     /// See [`super::Unit::commit`].
     pub(super) async fn append(
@@ -78,29 +100,33 @@ impl Appender {
     }
 }
 
+fn run_alone(writing: impl Future<Output = ()>, flushing: impl Future<Output = ()>) {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(async { tokio::join!(writing, flushing) }).0,
+        Err(error) => tracing::error!(%error, "the writer of events could not be started"),
+    }
+}
+
 struct Writer {
     options: PgConnectOptions,
     projections: Vec<Arc<dyn Projection>>,
     connection: Option<PgConnection>,
-    head: watch::Sender<i64>,
     horizon: Arc<Horizon>,
-    measures: Measures,
+    conflicts: Conflicts,
+    written: mpsc::Sender<Written>,
+    /// Batches that were handed to the flusher and are not flushed.
+    pending: watch::Sender<usize>,
+    flushes: watch::Receiver<usize>,
 }
 
 impl Writer {
-    fn run_alone(self, appends: mpsc::Receiver<Append>) {
-        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(self.run(appends)),
-            Err(error) => tracing::error!(%error, "the writer of events could not be started"),
-        }
-    }
-
     async fn run(mut self, mut appends: mpsc::Receiver<Append>) {
         let mut waiting = Vec::new();
         while appends.recv_many(&mut waiting, BATCH).await > 0 {
+            self.gather(&mut appends, &mut waiting).await;
             let asked = waiting.len();
             let batch = refuse_rivals(std::mem::take(&mut waiting));
-            self.measures.conflicts(asked - batch.len());
+            self.conflicts.add(asked - batch.len());
             if !batch.is_empty() {
                 let span = tracing::debug_span!(parent: None, "append batch", units = batch.len());
                 for append in &batch {
@@ -111,92 +137,92 @@ impl Writer {
         }
     }
 
-    async fn write(&mut self, batch: Vec<Append>) {
-        let units: Vec<&Append> = batch.iter().collect();
-        let begun = Instant::now();
-        let results = match self.commit(&units).await {
-            Ok(results) => results,
-            Err(BatchError::Unknown(error)) => self.settle(&units, &error).await,
-            // One unit may have poisoned the batch: the others must not suffer for it.
-            Err(BatchError::RolledBack(error)) if batch.len() > 1 && self.connection.is_some() => {
-                tracing::warn!(error, units = batch.len(), "a batch was rolled back; writing its units one by one");
-                let mut results = Vec::with_capacity(units.len());
-                for unit in units {
-                    results.push(self.write_alone(unit).await);
-                }
-                results
+    /// Waits for more while a flush is under way.
+    async fn gather(&mut self, appends: &mut mpsc::Receiver<Append>, waiting: &mut Vec<Append>) {
+        while waiting.len() < COMPANY {
+            let room = BATCH - waiting.len();
+            tokio::select! {
+                biased;
+                _ = self.flushes.wait_for(|pending| *pending == 0) => return,
+                more = appends.recv_many(waiting, room) => if more == 0 { return },
             }
-            Err(BatchError::RolledBack(error)) => {
-                tracing::error!(error, "events could not be recorded");
-                units.iter().map(|_| Err(StoreError::Unavailable(error.clone()))).collect()
-            }
-        };
-        self.measures.batch(begun, &results);
-        for (append, result) in batch.into_iter().zip(results) {
-            // The caller may have gone; what is recorded is recorded.
-            drop(append.reply.send(result));
         }
     }
 
-    async fn write_alone(&mut self, unit: &Append) -> Result<i64, StoreError> {
-        let mut results = match self.commit(&[unit]).await {
-            Ok(results) => results,
-            Err(BatchError::RolledBack(error)) => {
-                tracing::error!(error, "events could not be recorded");
-                return Err(StoreError::Unavailable(error));
+    async fn write(&mut self, batch: Vec<Append>) {
+        let begun = Instant::now();
+        match self.commit(&batch).await {
+            Ok(fate) => self.hand_on(batch, fate, begun).await,
+            // One unit may have poisoned the batch: the others must not suffer for it.
+            Err(error) if batch.len() > 1 && self.connection.is_some() => {
+                tracing::warn!(error, units = batch.len(), "a batch was rolled back; writing its units one by one");
+                for unit in batch {
+                    let (alone, begun) = (vec![unit], Instant::now());
+                    match self.commit(&alone).await {
+                        Ok(fate) => self.hand_on(alone, fate, begun).await,
+                        Err(error) => refuse(alone, &error),
+                    }
+                }
             }
-            Err(BatchError::Unknown(error)) => self.settle(&[unit], &error).await,
-        };
-        results.pop().unwrap_or(Err(StoreError::Conflict))
+            Err(error) => refuse(batch, &error),
+        }
     }
 
-    /// For each unit: the position of its last event, or its refusal.
-    async fn commit(&mut self, units: &[&Append]) -> Result<Vec<Result<i64, StoreError>>, BatchError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => wakeup::connect_writer(&self.options).await.map_err(rolled_back)?,
-        };
+    async fn hand_on(&self, batch: Vec<Append>, fate: Fate, begun: Instant) {
+        self.pending.send_modify(|pending| *pending += 1);
+        // The flusher ends after the writer.
+        drop(self.written.send(Written { batch, fate, begun }).await);
+    }
+
+    /// # Errors
+    /// Why nothing was recorded.
+    async fn commit(&mut self, batch: &[Append]) -> Result<Fate, String> {
+        if batch.iter().all(|unit| unit.events.is_empty()) {
+            return Ok(Fate::Nothing);
+        }
+        if let Some(connection) = self.connection.take() {
+            match self.commit_on(connection, batch).await {
+                // Broken before the commit, perhaps long ago: nothing was recorded, and a new one may do better.
+                Err(_) if self.connection.is_none() => {}
+                done => return done,
+            }
+        }
+        let connection = connect_writer(&self.options).await.map_err(|error| error.to_string())?;
+        self.commit_on(connection, batch).await
+    }
+
+    async fn commit_on(&mut self, mut connection: PgConnection, batch: &[Append]) -> Result<Fate, String> {
         let mark = self.horizon.mark();
-        match commit(&mut connection, &self.projections, &events(units), self.horizon.node()).await {
+        match commit(&mut connection, &self.projections, &events(batch), self.horizon.node()).await {
             Ok(outcome) => {
                 self.connection = Some(connection);
-                Ok(self.tell(&mark, units, outcome))
+                Ok(Fate::Committed(mark, outcome))
             }
             Err(BatchError::RolledBack(error)) => {
                 // A connection that still answers has rolled back and is used again.
                 if connection.ping().await.is_ok() {
                     self.connection = Some(connection);
                 }
-                Err(BatchError::RolledBack(error))
+                Err(error)
             }
-            Err(error) => Err(error),
+            Err(BatchError::Unknown(error)) => {
+                tracing::warn!(error, "a commit was interrupted");
+                Ok(Fate::Unknown)
+            }
         }
     }
+}
 
-    /// Lets this node know what is recorded, before any caller does.
-    fn tell(&self, mark: &Mark, units: &[&Append], outcome: Outcome) -> Vec<Result<i64, StoreError>> {
-        let Outcome { base, head, units: results } = outcome;
-        let recorded = || units.iter().zip(&results).filter(|(_, result)| result.is_ok()).map(|(unit, _)| *unit);
-        let news = recorded().flat_map(|unit| &unit.events).map(NewEvent::news);
-        let states = recorded().flat_map(|unit| unit.remembered.iter().cloned());
-        self.horizon.appended(mark, base..head, news, states);
-        self.head.send_if_modified(|known| {
-            let moved = head > *known;
-            *known = head.max(*known);
-            moved
-        });
-        results
-    }
+async fn connect_writer(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let mut connection = crate::postgres::connect(options).await?;
+    connection.execute(SETTINGS).await?;
+    Ok(connection)
+}
 
-    /// The connection died in COMMIT: ask the log whether the events are there.
-    async fn settle(&mut self, units: &[&Append], error: &str) -> Vec<Result<i64, StoreError>> {
-        tracing::warn!(error, "a commit's outcome is unknown; asking the log");
-        self.horizon.doubt();
-        let settled = tokio::time::timeout(SETTLING, positions(&self.options, &events(units))).await;
-        settled.unwrap_or_else(|_| {
-            let unknown = || Err(StoreError::Unavailable("the commit's outcome is unknown".to_owned()));
-            units.iter().map(|_| unknown()).collect()
-        })
+fn refuse(batch: Vec<Append>, error: &str) {
+    tracing::error!(error, "events could not be recorded");
+    for append in batch {
+        append.answer(Err(StoreError::Unavailable(error.to_owned())));
     }
 }
 
@@ -210,7 +236,7 @@ fn refuse_rivals(appends: Vec<Append>) -> Vec<Append> {
         let rival_claim =
             append.events.iter().flat_map(|event| &event.claims).any(|(_, digest)| claims.contains(digest));
         if rival_place || rival_claim {
-            drop(append.reply.send(Err(StoreError::Conflict)));
+            append.answer(Err(StoreError::Conflict));
             continue;
         }
         places.extend(append.events.iter().map(place));
@@ -224,6 +250,7 @@ fn place(event: &NewEvent) -> (&'static str, String, i64) {
     (event.aggregate_type, event.aggregate_id.clone(), event.sequence)
 }
 
-fn events<'a>(units: &[&'a Append]) -> Vec<&'a [NewEvent]> {
-    units.iter().map(|unit| unit.events.as_slice()).collect()
+/// What each unit wants to record.
+pub(super) fn events(batch: &[Append]) -> Vec<&[NewEvent]> {
+    batch.iter().map(|unit| unit.events.as_slice()).collect()
 }

@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 use chancery_domain::Recorded;
 use chancery_domain::claim::ClaimKind;
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use super::StoreError;
 use super::leaf::leaf_hash;
@@ -19,9 +17,9 @@ use super::row::NewEvent;
 pub(super) struct Outcome {
     /// For each unit: the position of its last event, or its refusal.
     pub units: Vec<Result<i64, StoreError>>,
-    /// The log's head before the batch and after it.
+    /// What follows the log's head as it was before the batch.
     pub base: i64,
-    pub head: i64,
+    pub recorded: Vec<Recorded>,
 }
 
 /// Where a batch broke.
@@ -32,28 +30,68 @@ pub(super) enum BatchError {
     Unknown(String),
 }
 
+/// First without looking whether the events' places are free, which the insert finds out by itself, but only for all units
+/// together; where one was taken, again with a look at each.
 pub(super) async fn commit(
     connection: &mut PgConnection,
     projections: &[Arc<dyn Projection>],
     units: &[&[NewEvent]],
     node: &str,
 ) -> Result<Outcome, BatchError> {
-    let mut transaction = connection.begin().await.map_err(rolled_back)?;
-    let batch = begin_append(&mut transaction, units, node).await.map_err(rolled_back)?;
-    let events: Vec<&NewEvent> = batch.kept(units).collect();
-    insert(&mut transaction, &batch, &events).await.map_err(rolled_back)?;
-    let recorded: Vec<Recorded> = batch.placed(&events).map(|(event, at)| event.recorded(at, batch.at)).collect();
-    for projection in projections {
-        projection
-            .apply(&mut transaction, &recorded)
-            .await
-            .map_err(|error: ProjectionError| BatchError::RolledBack(format!("view {}: {error}", projection.name())))?;
+    match attempt(connection, projections, units, node, Places::Hoped).await {
+        Err(Broken::Taken) => attempt(connection, projections, units, node, Places::Looked).await,
+        done => done,
     }
-    transaction.commit().await.map_err(|error| BatchError::Unknown(error.to_string()))?;
-    Ok(Outcome { base: batch.base, head: batch.base + events.len() as i64, units: batch.results(units) })
+    .map_err(|broken| match broken {
+        Broken::Taken => BatchError::RolledBack("an event's place is taken by nobody".to_owned()),
+        Broken::Otherwise(error) => error,
+    })
 }
 
-pub(super) fn rolled_back(error: sqlx::Error) -> BatchError {
+/// Whether the places of the events are free.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Places {
+    Hoped,
+    Looked,
+}
+
+enum Broken {
+    /// A place was hoped to be free.
+    Taken,
+    Otherwise(BatchError),
+}
+
+impl From<sqlx::Error> for Broken {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Otherwise(rolled_back(error))
+    }
+}
+
+async fn attempt(
+    connection: &mut PgConnection,
+    projections: &[Arc<dyn Projection>],
+    units: &[&[NewEvent]],
+    node: &str,
+    places: Places,
+) -> Result<Outcome, Broken> {
+    let mut transaction = connection.begin().await?;
+    let batch = begin_append(&mut transaction, units, node, places).await?;
+    let events: Vec<&NewEvent> = batch.kept(units).collect();
+    insert(&mut transaction, &batch, &events).await.map_err(|error| match &error {
+        sqlx::Error::Database(refused) if refused.is_unique_violation() => Broken::Taken,
+        _ => error.into(),
+    })?;
+    let recorded: Vec<Recorded> = batch.placed(&events).map(|(event, at)| event.recorded(at, batch.at)).collect();
+    for projection in projections {
+        let failed = |error: ProjectionError| BatchError::RolledBack(format!("view {}: {error}", projection.name()));
+        projection.apply(&mut transaction, &recorded).await.map_err(failed).map_err(Broken::Otherwise)?;
+    }
+    let interrupted = |error: sqlx::Error| Broken::Otherwise(BatchError::Unknown(error.to_string()));
+    transaction.commit().await.map_err(interrupted)?;
+    Ok(Outcome { units: batch.results(units), base: batch.base, recorded })
+}
+
+fn rolled_back(error: sqlx::Error) -> BatchError {
     BatchError::RolledBack(error.to_string())
 }
 
@@ -96,10 +134,16 @@ fn refusal_of(refusal: &str) -> StoreError {
 }
 
 /// Takes the lock, and learns where the log ends and which units may not follow.
-async fn begin_append(connection: &mut PgConnection, units: &[&[NewEvent]], node: &str) -> Result<Batch, sqlx::Error> {
+async fn begin_append(
+    connection: &mut PgConnection,
+    units: &[&[NewEvent]],
+    node: &str,
+    looked: Places,
+) -> Result<Batch, sqlx::Error> {
     let events = || units.iter().enumerate().flat_map(|(at, unit)| unit.iter().map(move |event| (at, event)));
     let claims = || events().flat_map(|(unit, event)| event.claims.iter().map(move |claim| (unit, event, claim)));
-    let places: Vec<_> = units.iter().enumerate().flat_map(|(at, unit)| first_places(at, unit)).collect();
+    let looked_at = units.iter().enumerate().filter(|_| looked == Places::Looked);
+    let places: Vec<_> = looked_at.flat_map(|(at, unit)| first_places(at, unit)).collect();
     let (base, at, refused, refusals): (i64, OffsetDateTime, Option<Vec<i32>>, Option<Vec<String>>) = sqlx::query_as(
         "SELECT base, at, refused_units, refusals FROM begin_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
@@ -162,36 +206,4 @@ async fn insert(connection: &mut PgConnection, batch: &Batch, events: &[&NewEven
     .execute(connection)
     .await?;
     Ok(())
-}
-
-/// The positions that the log gave to these units, by the place and id of their last event.
-pub(super) async fn positions(options: &PgConnectOptions, units: &[&[NewEvent]]) -> Vec<Result<i64, StoreError>> {
-    let last: Vec<&NewEvent> = units.iter().filter_map(|unit| unit.last()).collect();
-    let found = loop {
-        if let Ok(found) = find(options, &last).await {
-            break found;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    };
-    let position_of = |id: Uuid| found.iter().find(|(found, _)| *found == id).map(|(_, position)| *position);
-    let lost = || StoreError::Unavailable("the commit failed".to_owned());
-    last.iter().map(|event| position_of(event.event_id).ok_or_else(lost)).collect()
-}
-
-async fn find(options: &PgConnectOptions, events: &[&NewEvent]) -> Result<Vec<(Uuid, i64)>, sqlx::Error> {
-    let mut connection = crate::postgres::connect(options).await?;
-    let mut transaction = connection.begin().await?;
-    // The dead connection's transaction may still be committing: its lock must be free before the log is asked.
-    sqlx::query("SELECT pg_advisory_xact_lock(4207849484)").execute(&mut *transaction).await?;
-    // Whoever else has the place has another id there.
-    sqlx::query_as(
-        "SELECT event_id, position
-         FROM events JOIN unnest($1::text[], $2::text[], $3::bigint[]) AS n(type, id, place)
-              ON aggregate_type = n.type AND aggregate_id = n.id AND sequence = n.place",
-    )
-    .bind(events.iter().map(|e| e.aggregate_type).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.aggregate_id.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.sequence).collect::<Vec<_>>())
-    .fetch_all(&mut *transaction)
-    .await
 }

@@ -5,10 +5,10 @@
 //! [`LEASE`] is confirmed by asking the log before it is used. So an event of any node reaches the memory of every node
 //! within that time (decision 12).
 
-use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use chancery_domain::Recorded;
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -27,10 +27,23 @@ pub struct News<'a> {
     pub event_type: &'a str,
 }
 
+impl<'a> News<'a> {
+    pub fn of(recorded: &'a Recorded) -> Self {
+        let Recorded { aggregate_id, event, .. } = recorded;
+        Self { aggregate_type: event.aggregate_type(), aggregate_id, event_type: event.name() }
+    }
+}
+
 /// Something that keeps in memory what follows from events.
 pub trait Follower: Send + Sync {
     /// There is a new event: what it changes, loads under way included, must be forgotten.
     fn changed(&self, news: News<'_>);
+
+    /// The same of an event that this node recorded, when it has heard of everything before: what follows from it alone may be
+    /// kept.
+    fn recorded(&self, recorded: &Recorded) {
+        self.changed(News::of(recorded));
+    }
 
     /// Nobody can say what changed.
     fn forget(&self);
@@ -127,27 +140,29 @@ impl Horizon {
         seen.confirm(mark);
     }
 
-    /// This node appended these events at positions after `range.start`, up to `range.end`, and they led to these states.
-    pub(super) fn appended<'a>(
+    /// This node appended these events after `base`, and they led to these states.
+    pub(super) fn appended(
         &self,
         mark: &Mark,
-        range: Range<i64>,
-        events: impl Iterator<Item = News<'a>> + Clone,
+        base: i64,
+        events: &[Recorded],
         states: impl Iterator<Item = (StreamKey, State)>,
     ) {
+        let head = base + events.len() as i64;
         let mut seen = self.seen();
-        self.each_follower(|follower| events.clone().for_each(|news| follower.changed(news)));
         // Nothing of another node came before them unheard, or is known to have come after. Whoever asked the log in the
         // meantime may have heard of these very events.
-        let current = range.start <= seen.position && seen.position <= range.end;
-        if !current {
-            events.for_each(|news| self.memory.changed(news));
-            seen.confirmed = seen.confirmed.filter(|_| range.end < seen.position);
-            return;
+        if base <= seen.position && seen.position <= head {
+            self.each_follower(|follower| events.iter().for_each(|event| follower.recorded(event)));
+            states.for_each(|(key, state)| self.memory.remember(key, state));
+            seen.position = head;
+            seen.confirm(mark);
+        } else {
+            let news = || events.iter().map(News::of);
+            self.each_follower(|follower| news().for_each(|news| follower.changed(news)));
+            news().for_each(|news| self.memory.changed(news));
+            seen.confirmed = seen.confirmed.filter(|_| head < seen.position);
         }
-        states.for_each(|(key, state)| self.memory.remember(key, state));
-        seen.position = range.end;
-        seen.confirm(mark);
     }
 
     /// There may be news: the next one who needs memory asks first.
@@ -185,7 +200,8 @@ impl Seen {
 
     fn confirm(&mut self, mark: &Mark) {
         if self.doubts == mark.doubts {
-            self.confirmed = Some(mark.at);
+            // Batches are told of later than they were marked, and the log may have been asked since.
+            self.confirmed = self.confirmed.max(Some(mark.at));
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The event store: cqrs-es drives the aggregates, postgres-es reads their streams, appending is ours.
 //!
 //! A [`Unit`] gathers the events of one or several commands; its commit is one append, all or nothing. The writer takes
-//! the units that have queued and commits them together (`append`). `feed` reads the log back in order.
+//! the units that have queued and commits them together (`append`); they are acknowledged once they are kept (`flush`). `feed` reads the log back in order.
 
 mod append;
 mod batch;
 mod claims;
 mod feed;
+mod flush;
 mod gathered;
 mod horizon;
 mod leaf;

@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::gathered::Decided;
-use super::horizon::News;
 use crate::vault::{Binding, Vault};
 
 /// A row of the log without what only the append knows: position and time.
@@ -65,10 +64,6 @@ impl NewEvent {
             event_version,
             event,
         })
-    }
-
-    pub fn news(&self) -> News<'_> {
-        News { aggregate_type: self.aggregate_type, aggregate_id: &self.aggregate_id, event_type: self.event_type }
     }
 
     pub fn recorded(&self, position: i64, recorded_at: OffsetDateTime) -> Recorded {

@@ -73,16 +73,14 @@ impl Unit {
         self.execute_on::<D>(&Loaded::new(id), command).await
     }
 
-    /// Records what was gathered, and returns the position of its last event, or 0 if there is nothing to record.
+    /// Records what was gathered, and returns the position of its last event, or 0 if there is nothing to record. In either
+    /// case what was decided on is safe from a crash then.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if one of the streams moved on, [`StoreError::Claimed`] if another holds a claim: then
     /// nothing was recorded.
     pub async fn commit(self) -> Result<i64, StoreError> {
         let Outcome { events: decided, remembered } = self.gathered.take();
-        if decided.is_empty() {
-            return Ok(0);
-        }
         let mut events = Vec::with_capacity(decided.len());
         for event in decided {
             events.push(NewEvent::seal(event, &self.context, &self.vault).await?);

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{Executor, PgConnection};
 use tokio::sync::watch;
 
 use super::horizon::Horizon;
@@ -49,11 +48,4 @@ async fn forward(
         }
         sender.send_modify(|count| *count += 1);
     }
-}
-
-/// The writer's own connection: it gives up rather than wait for ever on a lock or a statement.
-pub(super) async fn connect_writer(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    let mut connection = crate::postgres::connect(options).await?;
-    connection.execute("SET lock_timeout = '5s'; SET statement_timeout = '15s'").await?;
-    Ok(connection)
 }

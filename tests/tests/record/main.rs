@@ -4,6 +4,7 @@ mod catalogue;
 mod crash;
 mod doctor;
 mod faults;
+mod flush;
 mod log;
 mod memory;
 mod support;

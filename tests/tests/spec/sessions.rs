@@ -1,6 +1,8 @@
 //! Browser sessions: cookies, expiry, ending; attacks SE.
 
-use chancery_tests::node::Person;
+use chancery_domain::ids::SessionId;
+use chancery_projections::sessions;
+use chancery_tests::node::{Person, userinfo};
 use chancery_tests::server::Server;
 use serde_json::{Value, json};
 use time::Duration;
@@ -35,6 +37,28 @@ async fn se01_the_cookie_is_host_bound_secret_and_not_stored() {
         .await
         .unwrap();
     assert_eq!(stored, 0);
+}
+
+#[tokio::test]
+async fn what_this_node_has_just_recorded_it_need_not_read() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let wiki = server.client(&json!({})).await;
+    // With a consent that is there: a no would be asked of the database.
+    ada.authorize(&wiki, &[]).await.expect(303);
+    ada.sign_in().await.expect(200);
+    let latest = "SELECT session_id FROM sessions ORDER BY started_at DESC LIMIT 1";
+    let session = SessionId(sqlx::query_scalar(latest).fetch_one(&server.app.pool).await.unwrap());
+    let row = sessions::find(&server.app.pool, session).await.unwrap().unwrap();
+    sqlx::query("DELETE FROM sessions").execute(&server.app.pool).await.unwrap();
+
+    let remembered = server.app.memory.session(session).await.unwrap().unwrap();
+    assert_eq!(format!("{remembered:?}"), format!("{row:?}"));
+
+    let code = ada.authorize(&wiki, &[]).await.expect(303).parameter("code").unwrap();
+    sqlx::query("DELETE FROM grants").execute(&server.app.pool).await.unwrap();
+    let tokens = wiki.redeem(&server, &code).await.expect(200).json();
+    userinfo(&server, tokens["access_token"].as_str().unwrap()).await.expect(200);
 }
 
 #[tokio::test]
