@@ -27,7 +27,7 @@ const QUEUE: usize = 1024;
 /// Units committed together at most.
 const BATCH: usize = 256;
 /// Units that make a batch worth writing while the one before is being flushed: fewer gain more by company than by speed.
-const COMPANY: usize = 8;
+const COMPANY: usize = 16;
 /// Batches that are written and not flushed, at most.
 const UNFLUSHED: usize = 8;
 
