@@ -135,8 +135,8 @@ async fn issue(
     open: &[EnrollmentRow],
 ) -> Result<Link, ApiError> {
     let id = EnrollmentId(app.entropy.uuid_v4());
-    let secret = app.store.vault().link_secret(ENROLLMENT_LINK, id.0.as_bytes());
     let now = app.now();
+    let secret = app.store.vault().link_secret(ENROLLMENT_LINK, id.0.as_bytes(), now);
     let mut unit = app.store.unit(context);
     for row in open {
         let revoke = EnrollmentCommand::Revoke { why: RevokedWhy::Superseded };

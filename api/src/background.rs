@@ -54,6 +54,10 @@ async fn follow(app: &App, seen: &mut i64) {
 }
 
 async fn upkeep(app: &App) {
+    // Another key may be in use since.
+    if let Err(error) = app.store.vault().check().await {
+        tracing::error!(%error, "the encryption key could not be checked");
+    }
     if let Err(error) = app.short_lived.sweep(app.now()).await {
         tracing::debug!(%error, "what has expired was not swept");
     }

@@ -21,7 +21,7 @@ use crate::http::connections::{Connection, Connections};
 use crate::http::remote::Peer;
 use crate::telemetry::Telemetry;
 use crate::wiring::{self, Doubles, Ground};
-use crate::{accounts, client_file, doctor, router, telemetry};
+use crate::{accounts, client_file, doctor, encryption_key, router, telemetry};
 
 /// A passkey-only OpenID Connect provider whose every act is an event on a provable record.
 #[derive(Parser)]
@@ -52,6 +52,8 @@ enum Command {
         #[arg(long)]
         swap: bool,
     },
+    /// Seal everything under ENCRYPTION_KEY that is still sealed under ENCRYPTION_KEY_PREVIOUS, while nodes run with both.
+    EncryptionKeyRotate,
     /// Ask the running server whether it is well.
     Healthcheck,
     /// Look at settings, database, clock, proxy, keys and places, and say what to do. Changes nothing.
@@ -91,6 +93,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::ImportClients { file } => import_clients(config, &telemetry, &file).await,
         Command::Rebuild { swap } => rebuild_views(config, &telemetry, swap).await,
+        Command::EncryptionKeyRotate => encryption_key_rotate(config, &telemetry).await,
         Command::Healthcheck => healthcheck(&config).await,
         Command::Doctor => doctor(config).await,
         Command::Settings => Ok(()),
@@ -213,6 +216,24 @@ async fn rebuild_views(config: Config, telemetry: &Telemetry, swap: bool) -> any
     }
     println!("All views equal a replay of {} events.", report.position);
     Ok(())
+}
+
+async fn encryption_key_rotate(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
+    let (app, ground) = start(config, telemetry).await?;
+    let mut lock = postgres::connect(&ground.app).await?;
+    let progress = |done, total| eprintln!("{done} of {total} keys are sealed anew");
+    match encryption_key::rotate(&app.store, &mut lock, &operator(&app), app.now(), progress).await? {
+        Some(rotation) => {
+            println!("0 keys remain under the encryption key {}.", rotation.replaces);
+            println!(
+                "Everything is sealed under {}: remove ENCRYPTION_KEY_PREVIOUS and restart the nodes.",
+                rotation.key
+            );
+            println!("Keep the former key for as long as you keep backups from before.");
+        }
+        None => println!("0 keys remain to be sealed anew: ENCRYPTION_KEY is in use, and no other."),
+    }
+    stop(ground).await
 }
 
 /// The views of the append's transaction, as the writer runs them.

@@ -3,6 +3,7 @@
 mod catalogue;
 mod crash;
 mod doctor;
+mod encryption_key;
 mod faults;
 mod log;
 mod memory;
