@@ -179,10 +179,12 @@ impl Writer {
         let recorded = || units.iter().zip(&results).filter(|(_, result)| result.is_ok()).map(|(unit, _)| *unit);
         let news = recorded().flat_map(|unit| &unit.events).map(NewEvent::news);
         let states = recorded().flat_map(|unit| unit.remembered.iter().cloned());
-        self.horizon.appended(mark, base..head, news, states);
+        let ids = recorded().flat_map(|unit| &unit.events).map(|event| event.event_id);
+        self.horizon.appended(mark, base..head, ids, news, states);
         self.head.send_if_modified(|known| {
-            let moved = head > *known;
-            *known = head.max(*known);
+            // Lower than before where a backup was restored meanwhile.
+            let moved = head != *known;
+            *known = head;
             moved
         });
         results
