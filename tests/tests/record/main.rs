@@ -7,5 +7,7 @@ mod encryption_key;
 mod faults;
 mod log;
 mod memory;
+mod migrations;
 mod support;
+mod upgrade;
 mod vault;
