@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 
@@ -44,17 +45,41 @@ pub async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::E
     PgConnection::connect_with(&with_search_path(options.clone())).await
 }
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+/// Migrations of a newer release are left alone: they only add, so that nodes of both releases work on the same schema.
+static MIGRATIONS: Migrator = Migrator { ignore_missing: true, ..sqlx::migrate!("../migrations") };
+
+/// How the description of a migration begins that takes away what the release before it used (decision 15).
+const CONTRACTION: &str = "contract";
+
+/// Why the schema could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// A newer release has taken something away since.
+    #[error("this release is older than the database: migration {0} needs a newer one")]
+    TooOld(i64),
+    #[error(transparent)]
+    Migration(#[from] MigrateError),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
 
 /// Brings the schema up to date, as its owner. Several nodes may try at once: one does, the others wait.
 ///
 /// # Errors
-/// A server that cannot be reached, a migration that failed, or one that this release does not know (a newer release
-/// has been here).
-pub async fn migrate(owner: &PgConnectOptions) -> Result<(), sqlx::migrate::MigrateError> {
+/// A server that cannot be reached, a migration that failed or was changed since it ran, or one of a newer release that
+/// this one cannot live with.
+pub async fn migrate(owner: &PgConnectOptions) -> Result<(), SchemaError> {
     // Not with the search path of the views: the list of applied migrations would be looked for in their schema.
     let mut connection = PgConnection::connect_with(&owner.clone().options([("search_path", "public")])).await?;
-    MIGRATIONS.run_direct(&mut connection).await
+    MIGRATIONS.run_direct(&mut connection).await?;
+    let known: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
+    let contraction = sqlx::query_scalar(
+        "SELECT max(version) FROM _sqlx_migrations WHERE version <> ALL ($1) AND starts_with(description, $2)",
+    );
+    match contraction.bind(known).bind(CONTRACTION).fetch_one(&mut connection).await? {
+        Some(version) => Err(SchemaError::TooOld(version)),
+        None => Ok(()),
+    }
 }
 
 /// Gives the application's role what it needs and no more: it may read and extend the log, never change it.

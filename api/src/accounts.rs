@@ -93,6 +93,29 @@ pub async fn erase(app: &App, context: &Context, id: UserId) -> Result<i64, ApiE
     Ok(position)
 }
 
+/// Ends all sessions, everything that was granted to apps, and every enrollment link. Says how many people and links.
+pub async fn sign_out_everybody(app: &App, context: &Context) -> Result<(usize, usize), ApiError> {
+    let links = enrollments::open(&app.pool, app.now()).await?;
+    for row in &links {
+        let revoke = EnrollmentCommand::Revoke { why: RevokedWhy::ByAdmin };
+        match app.store.execute::<Enrollment>(row.enrollment_id, revoke, context).await {
+            // Somebody was faster.
+            Ok(_) | Err(ExecuteError::Refused(_)) => {}
+            Err(error) => return Err(enrollment_error(error)),
+        }
+    }
+    let people = users::ids(&app.pool).await?;
+    for id in &people {
+        match execute(app, context, *id, UserCommand::SignOutEverywhere { except: None }).await {
+            Ok(_) => {}
+            // Erased meanwhile.
+            Err(error) if error.status == axum::http::StatusCode::NOT_FOUND => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((people.len(), links.len()))
+}
+
 /// Several commands on one person in one append.
 async fn together(app: &App, context: &Context, id: UserId, commands: Vec<UserCommand>) -> Result<i64, ApiError> {
     let stream = id.to_string();
@@ -135,8 +158,8 @@ async fn issue(
     open: &[EnrollmentRow],
 ) -> Result<Link, ApiError> {
     let id = EnrollmentId(app.entropy.uuid_v4());
-    let secret = app.store.vault().link_secret(ENROLLMENT_LINK, id.0.as_bytes());
     let now = app.now();
+    let secret = app.store.vault().link_secret(ENROLLMENT_LINK, id.0.as_bytes(), now);
     let mut unit = app.store.unit(context);
     for row in open {
         let revoke = EnrollmentCommand::Revoke { why: RevokedWhy::Superseded };

@@ -22,7 +22,7 @@ const MINUTE: u64 = 60;
 
 /// Runs until the process ends.
 pub async fn run(app: App, mut remote: watch::Receiver<u64>) {
-    let mut seen = app.store.feed().head().await.unwrap_or(0);
+    let mut seen = Seen { position: app.store.feed().head().await.unwrap_or(0), logs: app.store.horizon().replaced() };
     let mut ticks = 0_u64;
     loop {
         tokio::select! {
@@ -38,22 +38,45 @@ pub async fn run(app: App, mut remote: watch::Receiver<u64>) {
     }
 }
 
-/// Reacts to what any node recorded: new keys are loaded, keys of erased people are dropped from memory.
-async fn follow(app: &App, seen: &mut i64) {
+/// Up to where this node has reacted to the log.
+struct Seen {
+    position: i64,
+    /// How many other logs had come in its place.
+    logs: u64,
+}
+
+/// Reacts to what any node recorded: new keys are loaded, keys of erased people are dropped from memory. A log that was
+/// restored from a backup has other keys.
+async fn follow(app: &App, seen: &mut Seen) {
     // What a node without the database cannot learn, it cannot decide by either.
-    let Ok((head, events)) = app.store.feed().news(*seen, REACTED_TO).await else { return };
+    let Ok((head, logs)) = app.store.horizon().look().await else { return };
+    if (head, logs) == (seen.position, seen.logs) {
+        return;
+    }
+    let Ok(events) = app.store.feed().between(seen.position, head, REACTED_TO).await else { return };
     for recorded in events.iter().filter(|recorded| matches!(recorded.event, Event::User(UserEvent::Erased))) {
         app.store.vault().evict(&Subject::from(format!("user:{}", recorded.aggregate_id)));
     }
     let keys_changed = events.iter().any(|recorded| matches!(recorded.event, Event::SigningKey(_)));
-    if keys_changed && let Err(error) = signing_keys::load(&app.store, &app.pool, &app.keyring).await {
+    let restored = logs != seen.logs;
+    if restored && let Err(error) = app.store.vault().check().await {
+        tracing::error!(%error, "the encryption key could not be checked");
+        return;
+    }
+    if (keys_changed || restored)
+        && let Err(error) = signing_keys::load(&app.store, &app.pool, &app.keyring).await
+    {
         tracing::error!(%error, "the signing keys could not be loaded");
         return;
     }
-    *seen = head;
+    *seen = Seen { position: head, logs };
 }
 
 async fn upkeep(app: &App) {
+    // Another key may be in use since.
+    if let Err(error) = app.store.vault().check().await {
+        tracing::error!(%error, "the encryption key could not be checked");
+    }
     if let Err(error) = app.short_lived.sweep(app.now()).await {
         tracing::debug!(%error, "what has expired was not swept");
     }

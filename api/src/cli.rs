@@ -9,6 +9,7 @@ use chancery_adapters::clock::SystemClock;
 use chancery_adapters::postgres;
 use chancery_domain::actor::Actor;
 use chancery_domain::context::Context;
+use chancery_domain::signing_algorithm::SigningAlgorithm;
 use chancery_projections::users;
 use chancery_projections::{rebuild, transactional};
 use clap::{Parser, Subcommand};
@@ -19,9 +20,10 @@ use crate::app::App;
 use crate::config::{Config, Database, Listen, settings_table};
 use crate::http::connections::{Connection, Connections};
 use crate::http::remote::Peer;
+use crate::signing_keys::{self, Replaced};
 use crate::telemetry::Telemetry;
 use crate::wiring::{self, Doubles, Ground};
-use crate::{accounts, client_file, doctor, router, telemetry};
+use crate::{accounts, client_file, doctor, encryption_key, router, telemetry};
 
 /// A passkey-only OpenID Connect provider whose every act is an event on a provable record.
 #[derive(Parser)]
@@ -52,6 +54,20 @@ enum Command {
         #[arg(long)]
         swap: bool,
     },
+    /// Seal everything under ENCRYPTION_KEY that is still sealed under ENCRYPTION_KEY_PREVIOUS, while nodes run with both.
+    EncryptionKeyRotate,
+    /// Let other keys sign tokens at once; what those before them signed still counts.
+    KeyRotate {
+        /// RS256, ES256 or EdDSA; without it, each of them.
+        #[arg(long)]
+        algorithm: Option<SigningAlgorithm>,
+        /// The keys got out: remove them, so that nothing they signed counts any more.
+        #[arg(long)]
+        withdraw: bool,
+    },
+    /// End all sessions, everything that was granted to apps, and every enrollment link: after a restore, or if secrets got
+    /// out.
+    SignOutEverybody,
     /// Ask the running server whether it is well.
     Healthcheck,
     /// Look at settings, database, clock, proxy, keys and places, and say what to do. Changes nothing.
@@ -91,6 +107,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::ImportClients { file } => import_clients(config, &telemetry, &file).await,
         Command::Rebuild { swap } => rebuild_views(config, &telemetry, swap).await,
+        Command::EncryptionKeyRotate => encryption_key_rotate(config, &telemetry).await,
+        Command::KeyRotate { algorithm, withdraw } => key_rotate(config, &telemetry, algorithm, withdraw).await,
+        Command::SignOutEverybody => sign_out_everybody(config, &telemetry).await,
         Command::Healthcheck => healthcheck(&config).await,
         Command::Doctor => doctor(config).await,
         Command::Settings => Ok(()),
@@ -213,6 +232,50 @@ async fn rebuild_views(config: Config, telemetry: &Telemetry, swap: bool) -> any
     }
     println!("All views equal a replay of {} events.", report.position);
     Ok(())
+}
+
+async fn encryption_key_rotate(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
+    let (app, ground) = start(config, telemetry).await?;
+    let mut lock = postgres::connect(&ground.app).await?;
+    let progress = |done, total| eprintln!("{done} of {total} keys are sealed anew");
+    match encryption_key::rotate(&app.store, &mut lock, &operator(&app), app.now(), progress).await? {
+        Some(rotation) => {
+            println!("0 keys remain under the encryption key {}.", rotation.replaces);
+            println!(
+                "Everything is sealed under {}: remove ENCRYPTION_KEY_PREVIOUS and restart the nodes.",
+                rotation.key
+            );
+            println!("Keep the former key for as long as you keep backups from before.");
+        }
+        None => println!("0 keys remain to be sealed anew: ENCRYPTION_KEY is in use, and no other."),
+    }
+    stop(ground).await
+}
+
+async fn key_rotate(
+    config: Config,
+    telemetry: &Telemetry,
+    algorithm: Option<SigningAlgorithm>,
+    withdraw: bool,
+) -> anyhow::Result<()> {
+    let (app, ground) = start(config, telemetry).await?;
+    let algorithms = algorithm.map_or(SigningAlgorithm::ALL.to_vec(), |algorithm| vec![algorithm]);
+    for key in signing_keys::replace(&app.store, &app.pool, &operator(&app), &algorithms, withdraw, app.now()).await? {
+        match key {
+            Replaced::Signs(algorithm, kid) => println!("{algorithm} {kid} signs"),
+            Replaced::Verifies(algorithm, kid) => println!("{algorithm} {kid} signs no more; what it signed counts"),
+            Replaced::Withdrawn(algorithm, kid) => println!("{algorithm} {kid} is withdrawn; nothing it signed counts"),
+        }
+    }
+    stop(ground).await
+}
+
+async fn sign_out_everybody(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
+    let (app, ground) = start(config, telemetry).await?;
+    let ended = accounts::sign_out_everybody(&app, &operator(&app)).await;
+    let (people, links) = ended.map_err(|error| anyhow::anyhow!(error.message))?;
+    println!("{people} people are signed out, with what apps had of them; {links} enrollment links are revoked.");
+    stop(ground).await
 }
 
 /// The views of the append's transaction, as the writer runs them.

@@ -4,9 +4,10 @@ use std::fmt;
 
 use chancery_adapters::geo_locator::MaxmindGeoLocator;
 use chancery_adapters::postgres;
-use chancery_adapters::vault::Vault;
+use chancery_adapters::vault::{Standing, Vault, VaultError};
 use chancery_domain::ports::clock::Clock;
 use chancery_domain::ports::geo_locator::GeoLocator as _;
+use chancery_domain::secret::Secret;
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
 
@@ -158,28 +159,56 @@ impl Findings {
     }
 
     async fn keys(&mut self, config: &Config, pool: PgPool) {
-        // To check a key is to note it, where none has been used yet.
-        match sqlx::query_scalar("SELECT EXISTS (SELECT FROM vault_check)").fetch_one(&pool).await {
-            Ok(true) => {}
-            Ok(false) | Err(_) => {
-                return self.mind("keys", "none has been used yet; the first start notes which it is");
-            }
-        }
-        let checked = match wiring::encryption_key(config) {
-            Ok(key) => async { Vault::new(pool.clone(), &key)?.check().await }.await.map_err(|error| error.to_string()),
+        let standing = match wiring::encryption_key(config) {
+            Ok(key) => match self.standing(config, &pool, &key).await {
+                Err(VaultError::Database(error)) => {
+                    let says = "nothing can be said about them before the next start brings the schema up to date";
+                    return self.mind("keys", format!("{says} ({error})"));
+                }
+                standing => standing.map_err(|error| error.to_string()),
+            },
             Err(error) => Err(format!("{error:#}")),
         };
-        match checked {
-            Ok(()) => {
-                self.good("keys", "the encryption key opens this database; is a copy kept apart from its backups?")
-            }
-            Err(error) => return self.bad("keys", format!("{error}; restore ENCRYPTION_KEY from its backup")),
+        if let Err(error) = standing {
+            return self.bad("keys", format!("{error}; or restore ENCRYPTION_KEY from its backup"));
         }
         let active = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM signing_keys WHERE status = 'active'");
         match active.fetch_one(&pool).await {
             Ok(0) | Err(_) => self.mind("keys", "there are no signing keys yet, which the first start makes"),
             Ok(count) => self.good("keys", format!("{count} signing keys are active")),
         }
+    }
+
+    /// Whether the encryption key opens this database, and how far a change of it has come.
+    async fn standing(&mut self, config: &Config, pool: &PgPool, key: &Secret<Vec<u8>>) -> Result<(), VaultError> {
+        let mut vault = Vault::new(pool.clone(), key)?;
+        if let Some(previous) = &config.encryption_key_previous {
+            vault = vault.with_previous(previous)?;
+        }
+        match vault.standing().await? {
+            Standing::New => self.mind("keys", "none has been used yet; the first start notes which it is"),
+            Standing::Settled { key, previous } => {
+                let says = "opens this database; is a copy kept apart from its backups?";
+                self.good("keys", format!("the encryption key {key} {says}"));
+                if previous.is_some_and(|previous| previous != key) {
+                    self.mind("keys", "nothing is left under the former one: remove ENCRYPTION_KEY_PREVIOUS");
+                }
+            }
+            Standing::Waiting { key, in_use } => self.mind(
+                "keys",
+                format!(
+                    "{in_use} is in use still: when all nodes hold {key} too, run `chancery encryption-key-rotate`"
+                ),
+            ),
+            Standing::Rotating { key, replaces, remaining } => self.mind(
+                "keys",
+                format!(
+                    "{key} is in use, but {remaining} keys are sealed under {replaces}: run \
+                     `chancery encryption-key-rotate` to its end"
+                ),
+            ),
+        }
+        Ok(())
     }
 
     fn places(&mut self, config: &Config, now: OffsetDateTime) {

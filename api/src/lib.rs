@@ -8,6 +8,7 @@ pub mod cli;
 pub mod client_file;
 pub mod config;
 mod doctor;
+pub mod encryption_key;
 pub mod grants;
 mod house;
 pub mod http;

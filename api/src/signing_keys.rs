@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chancery_adapters::event_store::{EventStore, ExecuteError, StoreError};
+use chancery_adapters::event_store::{EventStore, ExecuteError, StoreError, Unit};
 use chancery_adapters::signing::{Keyring, KeyringKey, SigningPair, generate};
 use chancery_domain::Subject;
 use chancery_domain::context::Context;
@@ -72,6 +72,66 @@ pub async fn rotate(
     Ok(())
 }
 
+/// What [`replace`] did to a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// It signs from now on.
+    Signs(SigningAlgorithm, String),
+    /// What it signed still counts.
+    Verifies(SigningAlgorithm, String),
+    /// What it signed counts nowhere any more, within a second (attacks JK-04).
+    Withdrawn(SigningAlgorithm, String),
+}
+
+/// Lets another key of these algorithms sign at once, in one append. With `withdraw`, that is a new one, and every key
+/// from before is removed.
+///
+/// # Errors
+/// Those of the store; then nothing changed.
+pub async fn replace(
+    store: &EventStore,
+    pool: &PgPool,
+    context: &Context,
+    algorithms: &[SigningAlgorithm],
+    withdraw: bool,
+    now: OffsetDateTime,
+) -> Result<Vec<Replaced>, RotationError> {
+    let mut lock = pool.begin().await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(ROTATION_LOCK).execute(&mut *lock).await?;
+    let rows = signing_keys::all(pool).await?;
+    let (mut unit, mut replaced) = (store.unit(context), Vec::new());
+    for algorithm in algorithms.iter().copied() {
+        let own: Vec<&SigningKeyRow> = rows.iter().filter(|row| row.algorithm == algorithm.as_str()).collect();
+        // A staged key is known to whoever keeps the key set.
+        let staged = own.iter().find(|row| row.status == "staged" && !withdraw).map(|row| row.kid.clone());
+        let next = match staged {
+            Some(staged) => staged,
+            None => stage_in(&mut unit, algorithm, now).await?,
+        };
+        unit.execute::<SigningKey>(&next, SigningKeyCommand::Activate { now }).await?;
+        for SigningKeyRow { kid, status, .. } in own {
+            if status == "active" || (withdraw && status == "staged") {
+                unit.execute::<SigningKey>(kid, SigningKeyCommand::Retire { now }).await?;
+            }
+            if withdraw {
+                unit.execute::<SigningKey>(kid, SigningKeyCommand::Remove { now }).await?;
+                replaced.push(Replaced::Withdrawn(algorithm, kid.clone()));
+            } else if status == "active" {
+                replaced.push(Replaced::Verifies(algorithm, kid.clone()));
+            }
+        }
+        replaced.push(Replaced::Signs(algorithm, next));
+    }
+    unit.commit().await?;
+    for replaced in &replaced {
+        if let Replaced::Withdrawn(_, kid) = replaced {
+            store.vault().destroy(&Subject::signing_key(kid), &mut lock).await.map_err(StoreError::from)?;
+        }
+    }
+    lock.commit().await?;
+    Ok(replaced)
+}
+
 async fn rotate_algorithm(
     store: &EventStore,
     context: &Context,
@@ -110,11 +170,18 @@ async fn stage(
     algorithm: SigningAlgorithm,
     now: OffsetDateTime,
 ) -> Result<String, RotationError> {
+    let mut unit = store.unit(context);
+    let kid = stage_in(&mut unit, algorithm, now).await?;
+    unit.commit().await?;
+    Ok(kid)
+}
+
+async fn stage_in(unit: &mut Unit, algorithm: SigningAlgorithm, now: OffsetDateTime) -> Result<String, RotationError> {
     let made = generate(algorithm)?;
     let private_key = STANDARD.encode(made.pkcs8.expose());
     let (kid, public_jwk) = (made.kid.clone(), made.public_jwk);
     let stage = SigningKeyCommand::Stage { kid, algorithm, public_jwk, private_key, now };
-    store.create::<SigningKey>(&made.kid, stage, context).await?;
+    unit.create::<SigningKey>(&made.kid, stage).await?;
     Ok(made.kid)
 }
 

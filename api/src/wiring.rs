@@ -158,7 +158,10 @@ pub async fn application(
     doubles: Doubles,
 ) -> anyhow::Result<App> {
     let pool = postgres::pool(options.clone(), READERS);
-    let vault = Vault::new(pool.clone(), key)?;
+    let mut vault = Vault::new(pool.clone(), key)?;
+    if let Some(previous) = &config.encryption_key_previous {
+        vault = vault.with_previous(previous)?;
+    }
     vault.check().await?;
     let store = EventStore::start(pool.clone(), options.clone(), vault, chancery_projections::transactional());
     let clock = doubles.clock.unwrap_or_else(|| Arc::new(SystemClock));
@@ -169,7 +172,7 @@ pub async fn application(
     let passkeys = WebauthnPasskeys::new(&config.app_url, &config.app_name)
         .context("passkeys cannot be used with this APP_URL")?;
 
-    let remote = listen(options, store.horizon().clone());
+    let remote = listen(options.application_name(&store.vault().node_label()), store.horizon().clone());
     let memory = ViewMemory::new(pool.clone(), store.horizon().clone());
     figures::register(Sources { pool: pool.clone(), clock: clock.clone(), geo: geo.clone() });
     let audit_log = Arc::new(doubles.audit_log);

@@ -11,6 +11,7 @@ use crate::claim::ClaimChange;
 use crate::client::ClientEvent;
 use crate::consent::ConsentEvent;
 use crate::context::Context;
+use crate::encryption_key::EncryptionKeyEvent;
 use crate::enrollment::EnrollmentEvent;
 use crate::grant::GrantEvent;
 use crate::group::GroupEvent;
@@ -106,6 +107,7 @@ events! {
     ApiKey(ApiKeyEvent),
     Client(ClientEvent),
     Consent(ConsentEvent),
+    EncryptionKey(EncryptionKeyEvent),
     Enrollment(EnrollmentEvent),
     Grant(GrantEvent),
     Group(GroupEvent),

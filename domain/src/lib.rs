@@ -25,6 +25,7 @@ pub mod oidc;
 pub mod api_key;
 pub mod client;
 pub mod consent;
+pub mod encryption_key;
 pub mod enrollment;
 pub mod grant;
 pub mod group;

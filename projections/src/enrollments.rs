@@ -118,6 +118,14 @@ pub async fn is_open(
     .await
 }
 
+/// All links that are open.
+pub async fn open(executor: impl PgExecutor<'_>, now: OffsetDateTime) -> Result<Vec<EnrollmentRow>, sqlx::Error> {
+    sqlx::query_as("SELECT * FROM enrollments WHERE closed IS NULL AND expires_at > $1 ORDER BY issued_at")
+        .bind(now)
+        .fetch_all(executor)
+        .await
+}
+
 /// The set-up links that are open.
 pub async fn open_setups(
     executor: impl PgExecutor<'_>,

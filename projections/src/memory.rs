@@ -133,7 +133,7 @@ impl Follower for Rows {
                 self.people.clear();
                 self.clients.clear();
             }
-            "enrollment" | "api_key" | "signing_key" | "sign_in_attempt" => {}
+            "enrollment" | "encryption_key" | "api_key" | "signing_key" | "sign_in_attempt" => {}
             _ => self.forget(),
         }
     }

@@ -355,6 +355,14 @@ pub async fn other_admins(executor: impl PgExecutor<'_>, id: UserId) -> Result<i
         .await
 }
 
+/// Everybody who is registered, the static API key not counted.
+pub async fn ids(executor: impl PgExecutor<'_>) -> Result<Vec<UserId>, sqlx::Error> {
+    let ids: Vec<Uuid> = sqlx::query_scalar("SELECT user_id FROM users WHERE NOT is_static ORDER BY user_id")
+        .fetch_all(executor)
+        .await?;
+    Ok(ids.into_iter().map(UserId).collect())
+}
+
 /// Whether anybody has ever been set up.
 pub async fn any(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM claims WHERE kind = 'first_admin')").fetch_one(executor).await

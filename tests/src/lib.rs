@@ -4,6 +4,7 @@ pub mod authenticator;
 pub mod browser;
 pub mod collector;
 pub mod contract;
+pub mod load;
 pub mod mailbox;
 pub mod maxmind;
 pub mod node;

@@ -77,9 +77,37 @@ impl Process {
         assert!(child.wait().await.unwrap().success());
     }
 
+    /// Another node on the same database, at an address of its own but for the same issuer.
+    pub fn second(&self) -> Self {
+        self.second_as(&self.program)
+    }
+
+    /// The same by another program.
+    pub fn second_as(&self, program: &str) -> Self {
+        let mut second = Self::on(program);
+        second.settings = self.settings.clone();
+        second.settings.push(("APP_URL".to_owned(), self.node.issuer().to_owned()));
+        second.node = Node::new(&second.node.base, self.node.issuer());
+        second
+    }
+
+    /// Stops it and starts it again with further settings.
+    pub async fn restart_with(self, settings: &[(&str, &str)]) -> Self {
+        let mut process = self.with(settings);
+        process.stop().await;
+        process.start().await;
+        process
+    }
+
     /// Runs one of the other commands of the binary, to its end.
     pub async fn run(&self, arguments: &[&str]) -> Output {
         self.command().args(arguments).stdout(Stdio::piped()).output().await.unwrap()
+    }
+
+    /// Starts one of the other commands of the binary, to be watched by what it prints, and killed.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command();
+        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap()
     }
 
     fn command(&self) -> Command {

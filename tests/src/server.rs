@@ -51,6 +51,12 @@ impl Server {
         Self::on(database, None, settings, false).await
     }
 
+    /// On a database that is there already.
+    pub async fn at(database: PgConnectOptions, settings: &[(&str, &str)]) -> Self {
+        postgres::migrate(&database).await.unwrap();
+        Self::on(database, None, settings, false).await
+    }
+
     /// With the real time, for programs that look at the clock themselves.
     pub async fn live() -> Self {
         let database = crate::postgres::fresh_database().await;
@@ -77,10 +83,12 @@ impl Server {
         let usual = [("APP_URL", node.issuer()), ("STATIC_API_KEY", STATIC_API_KEY), ("DISABLE_RATE_LIMITING", "true")];
         let variables = usual.iter().chain(settings);
         let config = Config::read(variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect());
-        let key = Secret::new(ENCRYPTION_KEY.as_bytes().to_vec());
+        let config = config.unwrap();
+        let key = config.encryption_key.clone();
+        let key = key.unwrap_or_else(|| Secret::new(ENCRYPTION_KEY.as_bytes().to_vec()));
         let fixed: Arc<dyn Clock> = clock.clone();
         let doubles = Doubles { clock: Some(fixed).filter(|_| !live), ..Doubles::default() };
-        let app = wiring::application(config.unwrap(), &key, database.clone(), doubles).await.unwrap();
+        let app = wiring::application(config, &key, database.clone(), doubles).await.unwrap();
         wiring::start_mail(&app).unwrap();
         let service = router::router(app.clone()).into_make_service_with_connect_info::<Peer>();
         let connections = Connections::on_tcp(listener, &app.config);

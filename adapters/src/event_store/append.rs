@@ -2,7 +2,7 @@
 //!
 //! There is no artificial delay: a batch is what queued while the one before was being written and flushed. `batch` is what
 //! happens in the transaction. Its commit does not wait for the disk: where much has queued, the next batch is written while
-//! `flush` sees to it that this one is kept, and only then tells those who wait (decision 14).
+//! `flush` sees to it that this one is kept, and only then tells those who wait (decision 16).
 
 use std::collections::HashSet;
 use std::sync::Arc;

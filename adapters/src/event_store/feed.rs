@@ -65,18 +65,6 @@ impl Feed {
         self.read_on(&self.pool, after, limit).await
     }
 
-    /// What happened after a position, of these kinds only, and the head up to which that is all of it.
-    ///
-    /// # Errors
-    /// As [`Feed::read`].
-    pub async fn news(&self, after: i64, event_types: &[&str]) -> Result<(i64, Vec<Recorded>), FeedError> {
-        let head = self.head().await?;
-        if head == after {
-            return Ok((head, Vec::new()));
-        }
-        Ok((head, self.between(after, head, event_types).await?))
-    }
-
     /// What happened after a position and up to another, of these kinds only.
     ///
     /// # Errors

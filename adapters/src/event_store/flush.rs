@@ -109,8 +109,9 @@ impl Flusher {
         let states = told.flat_map(|(unit, _)| unit.remembered.iter().cloned());
         self.horizon.appended(mark, base, &recorded, states);
         self.head.send_if_modified(|known| {
-            let moved = head > *known;
-            *known = head.max(*known);
+            // Lower than before where a backup was restored meanwhile.
+            let moved = head != *known;
+            *known = head;
             moved
         });
         self.measures.batch(begun, &results);

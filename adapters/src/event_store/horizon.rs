@@ -4,6 +4,9 @@
 //! of other nodes when their notification arrives. Nobody relies on notifications: what has not been confirmed for
 //! [`LEASE`] is confirmed by asking the log before it is used. So an event of any node reaches the memory of every node
 //! within that time (decision 12).
+//!
+//! Whoever asks sees too whether the event that was the last one is still in its place. If it is not, this is another log,
+//! restored from a backup, and nothing that was known of the former one counts.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -65,6 +68,10 @@ pub struct Horizon {
 struct Seen {
     /// Of every event up to here, the followers have heard.
     position: i64,
+    /// The event at that position; None before the log was first asked.
+    event: Option<Uuid>,
+    /// Counts the logs that took the place of the one before.
+    replaced: u64,
     /// When nothing after `position` was there.
     confirmed: Option<Instant>,
     /// Counts the hints that there is news, so that an answer from before a hint confirms nothing.
@@ -108,36 +115,81 @@ impl Horizon {
         self.ask().await
     }
 
+    /// Asks the log in any case. Says up to where it goes, and how many times another one has taken its place.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn look(&self) -> Result<(i64, u64), sqlx::Error> {
+        let _asking = self.asking.lock().await;
+        self.ask().await?;
+        let seen = self.seen();
+        Ok((seen.position, seen.replaced))
+    }
+
     async fn ask(&self) -> Result<(), sqlx::Error> {
-        let (mark, position) = (self.mark(), self.seen().position);
-        let news: Vec<(i64, String, String, String)> = sqlx::query_as(
-            "SELECT position, aggregate_type, aggregate_id, event_type FROM events
-             WHERE position > $1 ORDER BY position LIMIT $2",
+        let (mark, known) = (self.mark(), self.seen().last());
+        let found: Vec<Found> = sqlx::query_as(
+            "SELECT position, event_id, aggregate_type, aggregate_id, event_type FROM events
+             WHERE position >= $1 ORDER BY position LIMIT $2",
         )
-        .bind(position)
+        .bind(known.0)
         .bind(MOST)
         .fetch_all(&self.pool)
         .await?;
-        if (news.len() as i64) < MOST {
-            let head = news.last().map_or(position, |(position, ..)| *position);
+        let news = match (known, found.split_first()) {
+            ((0, _), _) | ((_, None), _) => &found[..],
+            ((position, Some(event)), Some((first, news))) if (first.0, first.1) == (position, event) => news,
+            _ => return self.ask_another_log(&mark).await,
+        };
+        if (found.len() as i64) < MOST {
+            let head = news.last().map_or(known, |(position, event, ..)| (*position, Some(*event)));
             self.advance(&mark, head, |follower| {
-                for (_, aggregate_type, aggregate_id, event_type) in &news {
+                for (_, _, aggregate_type, aggregate_id, event_type) in news {
                     follower.changed(News { aggregate_type, aggregate_id, event_type });
                 }
             });
             return Ok(());
         }
-        let head = sqlx::query_scalar("SELECT max(position) FROM events").fetch_one(&self.pool).await?;
+        let head = self.head().await?;
         self.advance(&mark, head, |follower| follower.forget());
         Ok(())
     }
 
-    fn advance(&self, mark: &Mark, head: i64, tell: impl Fn(&dyn Follower)) {
+    async fn ask_another_log(&self, mark: &Mark) -> Result<(), sqlx::Error> {
+        let head = self.head().await?;
+        let mut seen = self.seen();
+        self.know_another_log(&mut seen, head);
+        seen.confirm(mark);
+        Ok(())
+    }
+
+    fn know_another_log(&self, seen: &mut Seen, head: (i64, Option<Uuid>)) {
+        let known = seen.position;
+        tracing::warn!(known, head = head.0, "the log is another one, as after a restore: forgetting the one before");
+        self.memory.forget();
+        self.each_follower(|follower| follower.forget());
+        (seen.position, seen.event) = head;
+        seen.replaced += 1;
+    }
+
+    async fn head(&self) -> Result<(i64, Option<Uuid>), sqlx::Error> {
+        let head = sqlx::query_as("SELECT position, event_id FROM events ORDER BY position DESC LIMIT 1");
+        Ok(head.fetch_optional(&self.pool).await?.unwrap_or_default())
+    }
+
+    fn advance(&self, mark: &Mark, head: (i64, Option<Uuid>), tell: impl Fn(&dyn Follower)) {
         let mut seen = self.seen();
         tell(self.memory.as_ref());
         self.each_follower(tell);
-        seen.position = seen.position.max(head);
+        if seen.event.is_none() || head.0 > seen.position {
+            (seen.position, seen.event) = head;
+        }
         seen.confirm(mark);
+    }
+
+    /// How many times another log has taken the place of the one that this node knew.
+    pub fn replaced(&self) -> u64 {
+        self.seen().replaced
     }
 
     /// This node appended these events after `base`, and they led to these states.
@@ -148,20 +200,26 @@ impl Horizon {
         events: &[Recorded],
         states: impl Iterator<Item = (StreamKey, State)>,
     ) {
-        let head = base + events.len() as i64;
+        let last = (base + events.len() as i64, events.last().map(|event| event.event_id));
         let mut seen = self.seen();
+        let in_its_place = events.iter().find(|event| event.position == seen.position);
+        if in_its_place.is_some_and(|event| Some(event.event_id) != seen.event) {
+            return self.know_another_log(&mut seen, last);
+        }
         // Nothing of another node came before them unheard, or is known to have come after. Whoever asked the log in the
         // meantime may have heard of these very events.
-        if base <= seen.position && seen.position <= head {
+        if base <= seen.position && seen.position <= last.0 {
             self.each_follower(|follower| events.iter().for_each(|event| follower.recorded(event)));
             states.for_each(|(key, state)| self.memory.remember(key, state));
-            seen.position = head;
+            if last.0 > seen.position {
+                (seen.position, seen.event) = last;
+            }
             seen.confirm(mark);
         } else {
             let news = || events.iter().map(News::of);
             self.each_follower(|follower| news().for_each(|news| follower.changed(news)));
             news().for_each(|news| self.memory.changed(news));
-            seen.confirmed = seen.confirmed.filter(|_| head < seen.position);
+            seen.confirmed = seen.confirmed.filter(|_| last.0 < seen.position);
         }
     }
 
@@ -193,7 +251,14 @@ impl Horizon {
     }
 }
 
+/// Position, id, stream and type of an event.
+type Found = (i64, Uuid, String, String, String);
+
 impl Seen {
+    fn last(&self) -> (i64, Option<Uuid>) {
+        (self.position, self.event)
+    }
+
     fn is_confirmed(&self) -> bool {
         self.confirmed.is_some_and(|at| at.elapsed() < LEASE)
     }

@@ -102,6 +102,7 @@ impl EventStore {
         let projections = std::iter::once(claims).chain(projections).collect();
         let memory = Arc::new(Memory::new());
         let horizon = Arc::new(Horizon::new(pool.clone(), memory.clone()));
+        horizon.follow(Arc::new(DataKeys(vault.clone())));
         let (appender, head) = Appender::start(options, projections, horizon.clone());
         Self { pool, vault, appender, head, horizon, memory }
     }
@@ -231,5 +232,16 @@ impl EventStore {
     /// Reads the log in order.
     pub fn feed(&self) -> Feed {
         Feed::new(self.pool.clone(), self.vault.clone())
+    }
+}
+
+/// Data keys in memory: a log restored from a backup has the keys of that backup.
+struct DataKeys(Vault);
+
+impl Follower for DataKeys {
+    fn changed(&self, _news: News<'_>) {}
+
+    fn forget(&self) {
+        self.0.evict_all();
     }
 }

@@ -3,24 +3,30 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use aes_gcm::Aes256Gcm;
 use chancery_domain::Subject;
 use chancery_domain::secret::Secret;
 use sqlx::PgConnection;
 
-use super::{DataKey, Vault, cipher, decrypt, encrypt};
+use super::{DataKey, Vault, cipher, decrypt, encrypt, fresh_key};
 
 /// There is one version of each subject's key so far; a later one would be used for new events only.
 const KEY_VERSION: i32 = 1;
-const CHECK_TEXT: &[u8] = b"chancery vault check";
 
 /// Why something could not be sealed, unsealed or forgotten.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
     #[error("ENCRYPTION_KEY needs at least 16 bytes; `openssl rand -base64 32` makes a good one")]
     ShortKey,
-    #[error("ENCRYPTION_KEY is not the key that this database was set up with")]
+    #[error(
+        "ENCRYPTION_KEY is not the key that this database is sealed under. To change it, give the present one in \
+         ENCRYPTION_KEY_PREVIOUS"
+    )]
     WrongKey,
+    #[error(
+        "keys of this database are still sealed under the encryption key {0}: give it in ENCRYPTION_KEY_PREVIOUS, and \
+         run `chancery encryption-key-rotate` to its end"
+    )]
+    PreviousNeeded(String),
     #[error("the operating system gave no randomness")]
     Randomness,
     #[error("sealing failed")]
@@ -36,42 +42,50 @@ pub enum VaultError {
 }
 
 impl Vault {
-    /// Compares `ENCRYPTION_KEY` with the one that the database was set up with, and notes it on a new database.
-    ///
-    /// # Errors
-    /// [`VaultError::WrongKey`] if it is another.
-    pub async fn check(&self) -> Result<(), VaultError> {
-        let sealed = encrypt(&self.master.wrapping, b"check", CHECK_TEXT)?;
-        sqlx::query("INSERT INTO vault_check (sealed) VALUES ($1) ON CONFLICT DO NOTHING")
-            .bind(sealed)
-            .execute(&self.pool)
-            .await?;
-        let kept: Vec<u8> = sqlx::query_scalar("SELECT sealed FROM vault_check").fetch_one(&self.pool).await?;
-        match decrypt(&self.master.wrapping, b"check", &kept) {
-            Ok(text) if text == CHECK_TEXT => Ok(()),
-            _ => Err(VaultError::WrongKey),
-        }
-    }
-
     /// The data key to seal with, made if the subject has none.
     pub(super) async fn sealing_key(&self, subject: &Subject) -> Result<DataKey, VaultError> {
-        if let Some(key) = self.cached(subject) {
+        let subjects = std::slice::from_ref(subject);
+        if let Some(key) = self.opening_keys(subjects).await?.remove(subject) {
             return Ok(key);
         }
-        let mut fresh = [0; 32];
-        getrandom::fill(&mut fresh).map_err(|_| VaultError::Randomness)?;
-        let wrapped = encrypt(&self.master.wrapping, &wrapping_aad(subject, KEY_VERSION), &fresh)?;
-        // Of two nodes that make the same key, the first wins and both use it.
+        let fresh = Secret::new(fresh_key()?);
+        // A database that has not noted yet under which key it is sealed takes none: it is told, and asked again.
+        for _ in 0..2 {
+            self.keep(subject, &fresh, &mut *self.pool.acquire().await?).await?;
+            // Of two nodes that make the same key, the first wins and both use it.
+            if let Some(key) = self.opening_keys(subjects).await?.remove(subject) {
+                return Ok(key);
+            }
+            self.check().await?;
+        }
+        Err(VaultError::Erased(subject.clone()))
+    }
+
+    /// Stores a first key for a subject that has none, sealed under the key in use.
+    ///
+    /// The lock on the note keeps a rotation from counting what is still to be sealed anew before this is committed.
+    pub(super) async fn keep(
+        &self,
+        subject: &Subject,
+        key: &Secret<[u8; 32]>,
+        connection: &mut PgConnection,
+    ) -> Result<(), VaultError> {
+        let aad = wrapping_aad(subject, KEY_VERSION);
+        let wrapped = self.masters.iter().map(|master| encrypt(&master.wrapping, &aad, key.expose()));
         sqlx::query(
-            "INSERT INTO subject_keys (subject, key_version, wrapped) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            "WITH in_use AS MATERIALIZED (SELECT key_id FROM vault_check FOR SHARE)
+             INSERT INTO subject_keys (subject, key_version, wrapped, sealed_under)
+             SELECT $1, $2, wrapped, key_id FROM in_use JOIN unnest($3::bytea[], $4::text[]) AS own (wrapped, key_id)
+                    USING (key_id)
+             ON CONFLICT DO NOTHING",
         )
         .bind(subject.as_str())
         .bind(KEY_VERSION)
-        .bind(wrapped)
-        .execute(&self.pool)
+        .bind(wrapped.collect::<Result<Vec<_>, _>>()?)
+        .bind(self.masters.iter().map(|master| master.id.as_str()).collect::<Vec<_>>())
+        .execute(connection)
         .await?;
-        let mut found = self.opening_keys(std::slice::from_ref(subject)).await?;
-        found.remove(subject).ok_or_else(|| VaultError::Erased(subject.clone()))
+        Ok(())
     }
 
     /// The data keys of these subjects; the erased ones have none.
@@ -95,17 +109,25 @@ impl Vault {
         .await?;
         for (subject, version, wrapped) in rows {
             let subject = Subject::from(subject);
-            let key = DataKey { version, cipher: Arc::new(self.unwrap(&subject, version, &wrapped)?) };
+            let key = cipher(&self.unwrap_key(&subject, version, &wrapped)?);
+            let key = DataKey { version, cipher: Arc::new(key) };
             self.remember(subject.clone(), key.clone());
             keys.insert(subject, key);
         }
         Ok(keys)
     }
 
-    fn unwrap(&self, subject: &Subject, version: i32, wrapped: &[u8]) -> Result<Aes256Gcm, VaultError> {
-        let plain = decrypt(&self.master.wrapping, &wrapping_aad(subject, version), wrapped)?;
-        let key: [u8; 32] = plain.try_into().map_err(|_| VaultError::Unsealing)?;
-        Ok(cipher(&Secret::new(key)))
+    /// Opens a wrapped key with whichever of the configured keys it is sealed under.
+    pub(super) fn unwrap_key(
+        &self,
+        subject: &Subject,
+        version: i32,
+        wrapped: &[u8],
+    ) -> Result<Secret<[u8; 32]>, VaultError> {
+        let aad = wrapping_aad(subject, version);
+        let plain = self.masters.iter().find_map(|master| decrypt(&master.wrapping, &aad, wrapped).ok());
+        let key = plain.and_then(|plain| plain.try_into().ok()).ok_or(VaultError::Unsealing)?;
+        Ok(Secret::new(key))
     }
 
     /// Destroys a subject's data key: what was sealed under it is gone for everyone, for ever.
@@ -127,6 +149,6 @@ impl Vault {
     }
 }
 
-fn wrapping_aad(subject: &Subject, version: i32) -> Vec<u8> {
+pub(super) fn wrapping_aad(subject: &Subject, version: i32) -> Vec<u8> {
     format!("subject key|{subject}|{version}").into_bytes()
 }

@@ -31,6 +31,8 @@ pub struct Config {
     pub app_url: Url,
     pub app_name: String,
     pub encryption_key: Option<Secret<Vec<u8>>>,
+    /// The key that it takes the place of, while both are needed.
+    pub encryption_key_previous: Option<Secret<Vec<u8>>>,
     pub database: Database,
     pub listen: Listen,
     pub trust_proxy: TrustProxy,
@@ -209,7 +211,8 @@ impl Config {
         let config = Self {
             app_url,
             app_name: values.text("APP_NAME", 1..=30),
-            encryption_key: values.encryption_key(),
+            encryption_key: values.encryption_key("ENCRYPTION_KEY"),
+            encryption_key_previous: values.encryption_key("ENCRYPTION_KEY_PREVIOUS"),
             database,
             proxy_protocol: values.proxy_protocol(&listen, &trust_proxy),
             listen,

@@ -59,6 +59,10 @@ pub const SETTINGS: &[Setting] = &[
         "At least 16 bytes; seals personal data and signing keys. Required with a database of your own; with the \
          embedded one, a key is made in the data folder on the first start. Back it up: without it nothing opens.",
     ),
+    secret(
+        "ENCRYPTION_KEY_PREVIOUS",
+        "While `ENCRYPTION_KEY` is changed: the key before it, which opens what is not sealed anew yet.",
+    ),
     secret("DATABASE_URL", "A Postgres of your own, `postgres://user:password@host/database`. Unset: an embedded one."),
     secret("DB_CONNECTION_STRING", "The same as `DATABASE_URL`."),
     secret("DATABASE_PASSWORD", "The password for `DATABASE_URL`, if it is kept apart from it."),

@@ -330,14 +330,13 @@ impl Values {
         self.optional("GEOLITE_DB_PATH").map(PathBuf::from).or(downloaded.then_some(own))
     }
 
-    pub fn encryption_key(&mut self) -> Option<Secret<Vec<u8>>> {
-        let key = self.optional("ENCRYPTION_KEY")?;
+    pub fn encryption_key(&mut self, name: &'static str) -> Option<Secret<Vec<u8>>> {
+        let key = self.optional(name)?;
         let distinct = key.bytes().collect::<std::collections::BTreeSet<_>>().len();
         if key.len() < 16 || distinct < 6 {
-            self.problems.push(
-                "ENCRYPTION_KEY is too weak: at least 16 bytes of randomness; make one with `openssl rand -base64 32`"
-                    .to_owned(),
-            );
+            self.problems.push(format!(
+                "{name} is too weak: at least 16 bytes of randomness; make one with `openssl rand -base64 32`"
+            ));
         }
         Some(Secret::new(key.into_bytes()))
     }

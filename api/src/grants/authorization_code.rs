@@ -41,7 +41,7 @@ pub async fn redeem(
     let causes = decision.map_err(|denied| denied.at_token_endpoint())?;
 
     let first = authorization.scopes.contains(OFFLINE_ACCESS).then(|| {
-        let secret = app.store.vault().refresh_token_secret(grant_id.0.as_bytes(), 1);
+        let secret = app.store.vault().refresh_token_secret(grant_id.0.as_bytes(), 1, now);
         refresh_token(grant_id, 1, &secret)
     });
     let issued = new_access_token(app, grant_id, client.settings().access_token_seconds, now);

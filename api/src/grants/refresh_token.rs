@@ -38,10 +38,12 @@ pub async fn refresh(
     let decision = answer.ok_or(OAuthError::invalid_client())?.decision;
     let causes = decision.map_err(|denied| denied.at_token_endpoint())?;
 
-    let secret = |generation| app.store.vault().refresh_token_secret(grant_id.0.as_bytes(), generation);
-    let of_generation = |generation| refresh_token(grant_id, generation, &secret(generation));
-    let genuine = Digest::of(of_generation(presented.generation)) == presented.digest;
-    let successor = of_generation(presented.generation.wrapping_add(1));
+    let of_generation = |generation| {
+        let secrets = app.store.vault().refresh_token_secrets(grant_id.0.as_bytes(), generation, now);
+        secrets.iter().map(|secret| refresh_token(grant_id, generation, secret)).collect::<Vec<_>>()
+    };
+    let genuine = of_generation(presented.generation).iter().any(|token| Digest::of(token) == presented.digest);
+    let successors = of_generation(presented.generation.wrapping_add(1));
     let narrowed = params.value("scope").map(Scopes::parse).transpose()?.filter(|scopes| !scopes.is_empty());
     let scopes = narrowed.clone().unwrap_or_else(|| authorization.scopes.clone());
     let issued = new_access_token(app, grant_id, client.settings().access_token_seconds, now);
@@ -49,7 +51,7 @@ pub async fn refresh(
         client_id: client.id.clone(),
         presented,
         genuine,
-        successor: Digest::of(&successor),
+        successors: successors.iter().map(Digest::of).collect(),
         scopes: narrowed,
         access_token: issued.clone(),
         causes,
@@ -58,8 +60,7 @@ pub async fn refresh(
     let context = circumstances.context(app, Actor::Client(client.id.clone()));
     let receipt = app.store.execute_on(&grant, GrantCommand::Refresh(Box::new(command)), &context).await?;
     // Reuse is recorded together with the end of the family, and refused.
-    if !matches!(receipt.events.as_slice(), [GrantEvent::Refreshed { .. }]) {
-        return Err(INVALID.into());
-    }
-    tokens_for_person(app, client, &authorization, &scopes, &issued, Some(successor), now).await
+    let [GrantEvent::Refreshed { refresh_token, .. }] = receipt.events.as_slice() else { return Err(INVALID.into()) };
+    let successor = successors.into_iter().find(|successor| Digest::of(successor) == *refresh_token);
+    tokens_for_person(app, client, &authorization, &scopes, &issued, successor, now).await
 }

@@ -8,6 +8,7 @@ use chancery_domain::context::Context;
 use chancery_domain::digest::Digest;
 use chancery_domain::ids::{EmailVerificationId, UserId};
 use chancery_domain::user::{UserCommand, UserRefusal};
+use time::OffsetDateTime;
 
 use crate::accounts::{execute, user_error};
 use crate::app::App;
@@ -23,8 +24,9 @@ const VERIFICATION_LINK: &str = "email_verification";
 pub async fn request_verification(app: &App, context: &Context, id: UserId) -> Result<i64, ApiError> {
     require_mail(app)?;
     let verification_id = EmailVerificationId(app.entropy.uuid_v4());
-    let secret = Digest::of(verification_secret(app, verification_id));
-    execute(app, context, id, UserCommand::RequestEmailVerification { verification_id, secret, now: app.now() }).await
+    let now = app.now();
+    let secret = Digest::of(verification_secret(app, verification_id, now));
+    execute(app, context, id, UserCommand::RequestEmailVerification { verification_id, secret, now }).await
 }
 
 /// Takes the proof, which is a secret that was mailed to the address.
@@ -34,13 +36,13 @@ pub async fn verify_email(app: &App, context: &Context, id: UserId, token: &str)
     execute(app, context, id, UserCommand::VerifyEmail { secret: Digest::of(secret), now: app.now() }).await
 }
 
-/// The link that is mailed.
-pub fn verification_url(app: &App, id: EmailVerificationId) -> String {
-    format!("{}/verify-email?token={}", app.issuer, URL_SAFE_NO_PAD.encode(verification_secret(app, id)))
+/// The link that is mailed, made again as it was when it was asked for.
+pub fn verification_url(app: &App, id: EmailVerificationId, requested_at: OffsetDateTime) -> String {
+    format!("{}/verify-email?token={}", app.issuer, URL_SAFE_NO_PAD.encode(verification_secret(app, id, requested_at)))
 }
 
-fn verification_secret(app: &App, id: EmailVerificationId) -> [u8; 32] {
-    app.store.vault().link_secret(VERIFICATION_LINK, id.0.as_bytes())
+fn verification_secret(app: &App, id: EmailVerificationId, at: OffsetDateTime) -> [u8; 32] {
+    app.store.vault().link_secret(VERIFICATION_LINK, id.0.as_bytes(), at)
 }
 
 /// Asks for a mail to whoever asks.

@@ -6,6 +6,7 @@
 use chancery_adapters::mailer::{Mail, MailError, SmtpMailer};
 use chancery_domain::digest::Digest;
 use chancery_domain::enrollment::link;
+use chancery_domain::user::VERIFICATION_LASTS;
 use chancery_projections::mails::Letter;
 use chancery_projections::mails::queue::{self, Waiting};
 use chancery_projections::{enrollments, users};
@@ -104,12 +105,13 @@ enum Link {
 async fn link_of(app: &App, mail: &Waiting, letter: &Letter) -> Result<Link, sqlx::Error> {
     match letter {
         Letter::Invitation { enrollment_id, .. } => {
-            let secret = app.store.vault().link_secret(ENROLLMENT_LINK, enrollment_id.0.as_bytes());
-            if !enrollments::is_open(&app.pool, *enrollment_id, Digest::of(secret), app.now()).await? {
-                return Ok(Link::Spent);
+            for secret in app.store.vault().link_secrets(ENROLLMENT_LINK, enrollment_id.0.as_bytes(), app.now()) {
+                if enrollments::is_open(&app.pool, *enrollment_id, Digest::of(secret), app.now()).await? {
+                    let code = link::encode(*enrollment_id, &secret);
+                    return Ok(Link::Usable(format!("{}/enroll/{code}", app.issuer)));
+                }
             }
-            let code = link::encode(*enrollment_id, &secret);
-            Ok(Link::Usable(format!("{}/enroll/{code}", app.issuer)))
+            Ok(Link::Spent)
         }
         Letter::EmailVerification { verification_id, expires_at } => {
             let user = users::find(&app.pool, chancery_domain::ids::UserId(mail.user_id)).await?;
@@ -118,7 +120,7 @@ async fn link_of(app: &App, mail: &Waiting, letter: &Letter) -> Result<Link, sql
             if !current || app.now() >= *expires_at {
                 return Ok(Link::Spent);
             }
-            Ok(Link::Usable(verification_url(app, *verification_id)))
+            Ok(Link::Usable(verification_url(app, *verification_id, *expires_at - VERIFICATION_LASTS)))
         }
         _ => Ok(Link::None),
     }

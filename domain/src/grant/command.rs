@@ -52,8 +52,9 @@ pub struct Refresh {
     pub presented: PresentedRefreshToken,
     /// The presented token is one that we made, though perhaps long ago: the adapter recomputed it.
     pub genuine: bool,
-    /// The digest of the token of the generation after the presented one.
-    pub successor: Digest,
+    /// The digest of the token of the generation after the presented one, as it is made now; then those of the same token
+    /// as it was made before the encryption key changed.
+    pub successors: Vec<Digest>,
     /// A narrower scope for this access token, if one was asked for.
     pub scopes: Option<Scopes>,
     pub access_token: IssuedAccessToken,

@@ -220,7 +220,7 @@ impl Grant {
                 _ => GrantRefusal::Unknown,
             });
         };
-        let Refresh { presented, successor, .. } = refresh;
+        let Refresh { presented, successors, .. } = refresh;
         if !state.knows(presented.digest) && !refresh.genuine {
             return Err(GrantRefusal::Unknown);
         }
@@ -245,11 +245,12 @@ impl Grant {
             causes: refresh.causes,
         };
         if presented.digest == state.current {
-            return Ok(vec![refreshed(state.generation + 1, successor, false)]);
+            let successor = successors.first().ok_or(GrantRefusal::Unknown)?;
+            return Ok(vec![refreshed(state.generation + 1, *successor, false)]);
         }
         let within_grace = refresh.now < state.rotated_at + REFRESH_GRACE;
-        if state.previous == Some(presented.digest) && within_grace && successor == state.current {
-            return Ok(vec![refreshed(state.generation, successor, true)]);
+        if state.previous == Some(presented.digest) && within_grace && successors.contains(&state.current) {
+            return Ok(vec![refreshed(state.generation, state.current, true)]);
         }
         let detected = GrantEvent::RefreshReuseDetected { generation: presented.generation };
         Ok(vec![detected, GrantEvent::Revoked { why: RevokedWhy::RefreshReused }])

@@ -100,7 +100,7 @@ fn presenting(generation: u32, now: OffsetDateTime) -> Refresh {
         client_id: wiki(),
         presented: PresentedRefreshToken { grant: GrantId(id(9)), generation, digest: digest(generation) },
         genuine: true,
-        successor: digest(generation + 1),
+        successors: vec![digest(generation + 1)],
         scopes: None,
         access_token: token(2),
         causes: causes(),

@@ -26,7 +26,7 @@ use crate::ids::{EmailVerificationId, GroupId, PasskeyId};
 use crate::personal::{Change, Personal, Subject};
 
 const MAX_PASSKEYS: usize = 50;
-const VERIFICATION_LASTS: Duration = Duration::DAY;
+pub const VERIFICATION_LASTS: Duration = Duration::DAY;
 const BETWEEN_VERIFICATIONS: Duration = Duration::minutes(5);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

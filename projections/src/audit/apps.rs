@@ -3,6 +3,7 @@
 use chancery_domain::actor::Actor;
 use chancery_domain::client::ClientEvent;
 use chancery_domain::consent::ConsentEvent;
+use chancery_domain::encryption_key::EncryptionKeyEvent;
 use chancery_domain::grant::{GrantEvent, RevokedWhy};
 use chancery_domain::group::GroupEvent;
 use chancery_domain::oauth::scope::Scopes;
@@ -119,5 +120,22 @@ pub(super) fn signing_key(event: &SigningKeyEvent, kid: &str) -> Sentence {
             [text("The signing key "), key, text(" stopped signing; what it signed still counts")].into()
         }
         SigningKeyEvent::Removed { .. } => [text("The signing key "), key, text(" was removed")].into(),
+    }
+}
+
+pub(super) fn encryption_key(event: &EncryptionKeyEvent, key: &str, by: Part) -> Sentence {
+    let key = strong(key);
+    match event {
+        EncryptionKeyEvent::RotationStarted { replaces } => {
+            [by, text(" put the encryption key "), key, text(" in the place of "), strong(replaces)].into()
+        }
+        EncryptionKeyEvent::RotationFinished { replaces, sealed } => [
+            text("Everything is sealed under the encryption key "),
+            key,
+            text(format!(" ({sealed} keys); ")),
+            strong(replaces),
+            text(" is needed no more"),
+        ]
+        .into(),
     }
 }

@@ -68,6 +68,7 @@ impl Sentence {
             Event::Consent(event) => apps::consent(event, whom, &recorded.context.actor, by),
             Event::Grant(event) => apps::grant(event, whom),
             Event::Group(event) => apps::group(event, &recorded.aggregate_id, by),
+            Event::EncryptionKey(event) => apps::encryption_key(event, &recorded.aggregate_id, by),
             Event::SigningKey(event) => apps::signing_key(event, &recorded.aggregate_id),
         }
     }

@@ -62,6 +62,7 @@ impl Whom {
             Event::Grant(GrantEvent::ClientTokensIssued { client_id, .. }) => Self::app(client_id),
             Event::SignInAttempt(SignInAttemptEvent::Failed(failed)) => failed.user_id.map_or(nobody, Self::user),
             Event::Enrollment(EnrollmentEvent::Issued { purpose: Purpose::Setup, .. })
+            | Event::EncryptionKey(_)
             | Event::Group(_)
             | Event::SigningKey(_) => nobody,
             Event::ApiKey(_) | Event::Session(_) | Event::Enrollment(_) | Event::Grant(_) => None,

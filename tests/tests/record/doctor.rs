@@ -1,6 +1,8 @@
 //! `chancery doctor` on databases that are well, unprepared, and set up with another key.
 
 use chancery_adapters::postgres;
+use chancery_adapters::vault::Vault;
+use chancery_domain::secret::Secret;
 use chancery_tests::node::ENCRYPTION_KEY;
 use chancery_tests::postgres::{fresh_database, url_of};
 use chancery_tests::server::Server;
@@ -43,7 +45,7 @@ async fn a_sound_deployment_is_called_so() {
     let (_, says) = doctor(&role, &[]).await;
 
     assert!(says.contains("can read the log and append to it, and no more"), "{says}");
-    assert!(says.contains("the encryption key opens this database"), "{says}");
+    assert!(says.contains("opens this database; is a copy kept"), "{says}");
     assert!(says.contains("signing keys are active"), "{says}");
     assert!(says.contains("this machine and the database agree"), "{says}");
 }
@@ -77,4 +79,32 @@ async fn it_changes_nothing() {
         .await
         .unwrap();
     assert_eq!(tables, 0);
+}
+
+#[tokio::test]
+async fn a_change_of_the_encryption_key_is_followed_to_its_end() {
+    let server = Server::start().await;
+    let both = [("ENCRYPTION_KEY", "the encryption key that comes next"), ("ENCRYPTION_KEY_PREVIOUS", ENCRYPTION_KEY)];
+
+    let (_, says) = doctor(&server.database, &both).await;
+    assert!(says.contains("is in use still") && says.contains("chancery encryption-key-rotate"), "{says}");
+
+    let vault = |key: &str| Vault::new(server.app.pool.clone(), &Secret::new(key.as_bytes().to_vec())).unwrap();
+    let vault = vault(both[0].1).with_previous(&Secret::new(ENCRYPTION_KEY.into())).unwrap();
+    let rotation = vault.rotation().await.unwrap().unwrap();
+    vault.take_into_use(&rotation, server.app.now()).await.unwrap();
+    let (_, says) = doctor(&server.database, &both).await;
+    let remaining = vault.remaining(&rotation.key).await.unwrap();
+    assert!(
+        remaining > 0 && says.contains(&format!("{remaining} keys are sealed under {}", rotation.replaces)),
+        "{says}"
+    );
+
+    while vault.reseal(&rotation, "").await.unwrap().is_some() {}
+    vault.settle(&rotation).await.unwrap();
+    let (_, says) = doctor(&server.database, &both).await;
+    assert!(says.contains("nothing is left under the former one: remove ENCRYPTION_KEY_PREVIOUS"), "{says}");
+    let (_, says) = doctor(&server.database, &both[..1]).await;
+    assert!(says.contains(&format!("the encryption key {} opens this database", rotation.key)), "{says}");
+    assert!(!says.contains("ENCRYPTION_KEY_PREVIOUS"), "{says}");
 }

@@ -3,9 +3,12 @@
 mod catalogue;
 mod crash;
 mod doctor;
+mod encryption_key;
 mod faults;
 mod flush;
 mod log;
 mod memory;
+mod migrations;
 mod support;
+mod upgrade;
 mod vault;

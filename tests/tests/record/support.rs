@@ -41,6 +41,10 @@ impl Log {
     pub fn node_with(&self, projections: Vec<Arc<dyn Projection>>) -> EventStore {
         EventStore::start(self.pool.clone(), self.options.clone(), self.vault(), projections)
     }
+
+    pub fn node_of(&self, vault: Vault) -> EventStore {
+        EventStore::start(self.pool.clone(), self.options.clone(), vault, Vec::new())
+    }
 }
 
 pub fn context() -> Context {

@@ -5,8 +5,8 @@ use std::time::{Duration as Patience, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chancery_api::signing_keys::{load, rotate};
-use chancery_domain::signing_key::{SigningKey, SigningKeyCommand};
+use chancery_api::signing_keys::{Replaced, load, replace, rotate};
+use chancery_domain::signing_algorithm::SigningAlgorithm;
 use chancery_tests::node::{Client, userinfo};
 use chancery_tests::server::Server;
 use serde_json::{Value, json};
@@ -108,13 +108,14 @@ async fn jk04_what_a_removed_key_signed_counts_nowhere_within_a_second() {
     userinfo(&second, access).await.expect(200);
 
     let (now, system) = (server.app.now(), server.app.system());
-    for kid in [kid(access), kid(id)] {
-        for command in [SigningKeyCommand::Retire { now }, SigningKeyCommand::Remove { now }] {
-            server.app.store.execute::<SigningKey>(&kid, command, &system).await.unwrap();
-        }
+    let replaced =
+        replace(&server.app.store, &server.app.pool, &system, &SigningAlgorithm::ALL, true, now).await.unwrap();
+    for token in [access, id] {
+        assert!(
+            replaced.iter().any(|key| matches!(key, Replaced::Withdrawn(_, withdrawn) if *withdrawn == kid(token)))
+        );
     }
     let acknowledged = Instant::now();
-    upkeep(&server).await;
 
     for node in [&server, &second] {
         while userinfo(node, access).await.status != 401 {
@@ -124,9 +125,35 @@ async fn jk04_what_a_removed_key_signed_counts_nowhere_within_a_second() {
         let mut there = ada.visitor.clone();
         there.base = node.base.clone();
         assert!(there.get(&hint).await.expect(200).text.contains("id=\"confirm\""), "the hint is no hint any more");
+        assert_eq!(wiki.introspect(node, access).await, json!({ "active": false }));
+        assert!(published(node).await.keys().all(|kid| *kid != self::kid(access) && *kid != self::kid(id)));
     }
     // The next key signs at once.
     let code = ada.authorize(&wiki, &[]).await.expect(303).parameter("code").unwrap();
     let tokens = wiki.redeem(&server, &code).await.expect(200).json();
     userinfo(&server, tokens["access_token"].as_str().unwrap()).await.expect(200);
+}
+
+#[tokio::test]
+async fn an_operator_lets_another_key_sign_at_once_and_what_the_one_before_signed_still_counts() {
+    let server = Server::start().await;
+    let service = server.client(&json!({})).await;
+    let before = token(&server, &service).await;
+
+    let (now, system) = (server.app.now(), server.app.system());
+    let replaced = replace(&server.app.store, &server.app.pool, &system, &[SigningAlgorithm::ES256], false, now).await;
+    load(&server.app.store, &server.app.pool, &server.app.keyring).await.unwrap();
+
+    let after = token(&server, &service).await;
+    assert_eq!(
+        replaced.unwrap(),
+        [
+            Replaced::Verifies(SigningAlgorithm::ES256, kid(&before)),
+            Replaced::Signs(SigningAlgorithm::ES256, kid(&after))
+        ]
+    );
+    assert_eq!(published(&server).await.len(), 4, "of the other algorithms, the keys stay");
+    for token in [&before, &after] {
+        assert_eq!(service.introspect(&server, token).await["active"], true);
+    }
 }

@@ -1,5 +1,8 @@
 //! What a grant rests on ends it at every door: codes, refresh tokens, introspection, UserInfo; attacks CR-05, RT-05, IR-03.
 
+use std::time::Instant;
+
+use chancery_api::accounts;
 use chancery_domain::client::{Client as ClientAggregate, ClientCommand};
 use chancery_tests::node::{Client, Person, userinfo};
 use chancery_tests::server::Server;
@@ -176,4 +179,35 @@ async fn revoked_tokens_that_have_expired_leave_the_view() {
     for token in [first, second] {
         assert_eq!(wiki.introspect(&server, &token).await, json!({ "active": false }));
     }
+}
+
+#[tokio::test]
+async fn ev15_signing_everybody_out_ends_sessions_grants_and_links_on_every_node() {
+    let server = Server::start().await;
+    let second = server.second().await;
+    let mut ada = server.person("ada").await;
+    let wiki = server.client(&json!({})).await;
+    let code = ada.authorize(&wiki, &[("scope", "openid offline_access")]).await.expect(303).parameter("code").unwrap();
+    let tokens = wiki.redeem(&server, &code).await.expect(200).json();
+    let (access, refresh) = (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
+    let unused = ada.authorize(&wiki, &[]).await.expect(303).parameter("code").unwrap();
+    let link = accounts::issue_setup_link(&server.app, &server.app.system(), Duration::DAY).await.unwrap();
+    userinfo(&second, access).await.expect(200);
+
+    let ended = accounts::sign_out_everybody(&server.app, &server.app.system()).await.unwrap();
+
+    assert_eq!(ended, (1, 1), "Ada and the link");
+    let acknowledged = Instant::now();
+    for node in [&server, &second] {
+        while userinfo(node, access).await.status != 401 {
+            assert!(acknowledged.elapsed() < std::time::Duration::from_secs(1), "S1: within a second");
+        }
+        let mut there = ada.visitor.clone();
+        there.base = node.base.clone();
+        there.get("/api/users/me").await.expect(401);
+        wiki.refresh(node, refresh).await.expect(400);
+        wiki.redeem(node, &unused).await.expect(400);
+        node.visitor().get(&format!("/enroll/{}", link.code)).await.expect(410);
+    }
+    ada.sign_in().await.expect(200);
 }

@@ -130,6 +130,18 @@ fn every_event_about_grants_groups_and_keys_has_a_sentence() {
             says(Actor::System, "signing_key", json!({"signing_key.removed": {"at": AT}})),
             "The signing key k1 was removed",
         ),
+        (
+            says(Actor::Operator, "encryption_key", json!({"encryption_key.rotation_started": {"replaces": "old"}})),
+            "Somebody on the server put the encryption key k1 in the place of old",
+        ),
+        (
+            says(
+                Actor::Operator,
+                "encryption_key",
+                json!({"encryption_key.rotation_finished": {"replaces": "old", "sealed": 3}}),
+            ),
+            "Everything is sealed under the encryption key k1 (3 keys); old is needed no more",
+        ),
     ];
     for (said, expected) in table {
         assert_eq!(said, expected);

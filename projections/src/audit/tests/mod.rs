@@ -57,7 +57,7 @@ fn recorded(actor: Actor, aggregate: &str, payload: &Value) -> Recorded {
         "user" => ADA.to_string(),
         "client" => "forgejo".to_owned(),
         "group" => EDITORS.to_string(),
-        "signing_key" => "k1".to_owned(),
+        "signing_key" | "encryption_key" => "k1".to_owned(),
         _ => STREAM.to_string(),
     };
     Recorded {
