@@ -18,7 +18,7 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::app::App;
 use crate::config::{Config, Database, Listen, settings_table};
 use crate::http::connections::{Connection, Connections};
-use crate::http::remote::Peer;
+use crate::http::server;
 use crate::telemetry::Telemetry;
 use crate::wiring::{self, Doubles, Ground};
 use crate::{accounts, client_file, doctor, router, telemetry};
@@ -128,8 +128,7 @@ async fn serve(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         tracing::warn!(%error, "systemd could not be told that we are ready");
     }
-    let service = router::router(app).into_make_service_with_connect_info::<Peer>();
-    axum::serve(connections, service).with_graceful_shutdown(stop_signal()).await?;
+    server::serve(connections, router::router(app), stop_signal()).await;
     if let Some(embedded) = ground.embedded {
         embedded.stop().await?;
     }
