@@ -62,6 +62,7 @@ enum Command {
 
 /// Runs what the command line asks for and says what went wrong.
 pub async fn main() -> ExitCode {
+    small_pages();
     match run(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -70,6 +71,16 @@ pub async fn main() -> ExitCode {
         }
     }
 }
+
+/// The kernel would back each corner of the heap that is touched by a page of 2 MiB: of 44 MiB idle, that was 20.
+#[cfg(target_os = "linux")]
+fn small_pages() {
+    // Where it is not allowed, memory is what it was.
+    rustix::thread::disable_transparent_huge_pages(true).ok();
+}
+
+#[cfg(not(target_os = "linux"))]
+fn small_pages() {}
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
     if let Some(Command::Settings) = cli.command {
