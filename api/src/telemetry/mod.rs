@@ -26,6 +26,7 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::Metadata;
 use tracing_subscriber::filter::{LevelFilter, Targets, filter_fn};
@@ -70,6 +71,9 @@ pub fn start(config: &Config, exporting: bool) -> anyhow::Result<Telemetry> {
     let lines = Gate::new(lines, move |metadata| says.tells(metadata));
     let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = vec![Box::new(lines)];
     if let Some(traces) = &telemetry.traces {
+        if config.telemetry.trace_context {
+            global::set_text_map_propagator(TraceContextPropagator::new());
+        }
         let spans = tracing_opentelemetry::layer()
             .with_tracer(traces.tracer(SCOPE))
             .with_location(false)
