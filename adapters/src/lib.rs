@@ -8,6 +8,7 @@ pub mod event_store;
 pub mod geo_locator;
 pub mod geo_updates;
 pub mod mailer;
+mod outbound;
 pub mod passkeys;
 pub mod postgres;
 pub mod short_lived;

@@ -1,5 +1,6 @@
 //! Mail by SMTP (RFC 5321), with TLS from the start, by STARTTLS (RFC 3207), or none.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use chancery_domain::secret::Secret;
@@ -10,6 +11,10 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use time::OffsetDateTime;
+use tracing::Instrument;
+use tracing::field::Empty;
+
+use crate::outbound;
 
 /// How long a mail server may take for anything; the whole of a delivery has [`PATIENCE`].
 const STEP: Duration = Duration::from_secs(10);
@@ -74,6 +79,7 @@ pub struct SmtpMisconfigured(String);
 
 pub struct SmtpMailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
+    server: (String, u16),
     from: Mailbox,
     own_host: String,
 }
@@ -96,6 +102,7 @@ impl SmtpMailer {
             Security::StartTls => Tls::Required(tls()?),
             Security::Tls => Tls::Wrapper(tls()?),
         };
+        let server = (host.clone(), port);
         let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
             .port(port)
             .tls(tls)
@@ -104,7 +111,12 @@ impl SmtpMailer {
         if let (Some(user), Some(password)) = (user, password) {
             transport = transport.credentials(Credentials::new(user, password.expose().clone()));
         }
-        Ok(Self { transport: transport.build(), from: Mailbox::new(Some(plain(&from.name)), address), own_host })
+        Ok(Self {
+            transport: transport.build(),
+            server,
+            from: Mailbox::new(Some(plain(&from.name)), address),
+            own_host,
+        })
     }
 
     /// Hands a mail to the server.
@@ -113,14 +125,30 @@ impl SmtpMailer {
     /// [`MailError::Refused`] if it is not to be tried again, [`MailError::Later`] if it is.
     pub async fn send(&self, mail: Mail) -> Result<(), MailError> {
         let message = self.message(mail)?;
-        match tokio::time::timeout(PATIENCE, self.transport.send(message)).await {
-            Ok(Ok(_)) => Ok(()),
-            // A refusal of the mail, not of our credentials: those somebody can mend.
-            Ok(Err(error)) if error.is_permanent() && !is_about_us(&error) => {
-                Err(MailError::Refused(error.to_string()))
+        let (host, port) = &self.server;
+        let span = tracing::debug_span!(
+            "send",
+            otel.kind = "client",
+            otel.status_code = Empty,
+            network.protocol.name = "smtp",
+            server.address = host,
+            server.port = port,
+            "error.type" = Empty,
+        );
+        let sending = tokio::time::timeout(PATIENCE, self.transport.send(message));
+        let error = match sending.instrument(span.clone()).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(_) => {
+                outbound::failed(&span, "timeout");
+                return Err(MailError::Later("the mail server took too long".to_owned()));
             }
-            Ok(Err(error)) => Err(MailError::Later(told(&error))),
-            Err(_) => Err(MailError::Later("the mail server took too long".to_owned())),
+        };
+        outbound::failed(&span, &error_type(&error));
+        // A refusal of the mail, not of our credentials: those somebody can mend.
+        match error.is_permanent() && !is_about_us(&error) {
+            true => Err(MailError::Refused(error.to_string())),
+            false => Err(MailError::Later(told(&error))),
         }
     }
 
@@ -169,6 +197,16 @@ fn plain(text: &str) -> String {
 /// RFC 4954 §6: authentication is missing, too weak or wrong.
 fn is_about_us(error: &lettre::transport::smtp::Error) -> bool {
     error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538))
+}
+
+/// The server's status code, or a word; never its text.
+fn error_type(error: &lettre::transport::smtp::Error) -> Cow<'static, str> {
+    match error.status() {
+        Some(code) => code.to_string().into(),
+        None if error.is_timeout() => "timeout".into(),
+        None if error.is_tls() => "tls".into(),
+        None => "unreachable".into(),
+    }
 }
 
 /// With its cause, which says what went wrong with a connection.

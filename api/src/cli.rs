@@ -19,7 +19,7 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::app::App;
 use crate::config::{Config, Database, Listen, settings_table};
 use crate::http::connections::{Connection, Connections};
-use crate::http::remote::Peer;
+use crate::http::server;
 use crate::signing_keys::{self, Replaced};
 use crate::telemetry::Telemetry;
 use crate::wiring::{self, Doubles, Ground};
@@ -78,6 +78,7 @@ enum Command {
 
 /// Runs what the command line asks for and says what went wrong.
 pub async fn main() -> ExitCode {
+    small_pages();
     match run(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -86,6 +87,16 @@ pub async fn main() -> ExitCode {
         }
     }
 }
+
+/// The kernel would back each corner of the heap that is touched by a page of 2 MiB: of 44 MiB idle, that was 20.
+#[cfg(target_os = "linux")]
+fn small_pages() {
+    // Where it is not allowed, memory is what it was.
+    rustix::thread::disable_transparent_huge_pages(true).ok();
+}
+
+#[cfg(not(target_os = "linux"))]
+fn small_pages() {}
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
     if let Some(Command::Settings) = cli.command {
@@ -147,8 +158,7 @@ async fn serve(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         tracing::warn!(%error, "systemd could not be told that we are ready");
     }
-    let service = router::router(app).into_make_service_with_connect_info::<Peer>();
-    axum::serve(connections, service).with_graceful_shutdown(stop_signal()).await?;
+    server::serve(connections, router::router(app), stop_signal()).await;
     if let Some(embedded) = ground.embedded {
         embedded.stop().await?;
     }

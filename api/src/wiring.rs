@@ -249,6 +249,6 @@ pub fn start_mail(app: &App) -> anyhow::Result<()> {
     let outbox = Outbox::new(app.pool.clone(), app.store.feed(), device, smtp.tell_new_sign_ins);
     let queued = outbox.queued();
     tokio::spawn(outbox.run(app.audit.clone()));
-    tokio::spawn(mail::sender::run(app.clone(), mailer, queued));
+    tokio::spawn(mail::sender::Sender::new(app.clone(), mailer, smtp.hourly).run(queued));
     Ok(())
 }

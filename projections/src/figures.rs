@@ -10,6 +10,8 @@ pub struct Figures {
     pub head: i64,
     /// Sessions that are neither ended nor expired.
     pub sessions: i64,
+    /// Mails that are to be sent, or tried again.
+    pub mails_waiting: i64,
     pub projections: Vec<Lag>,
     pub signing_keys: Vec<ActiveKey>,
 }
@@ -36,19 +38,20 @@ pub struct ActiveKey {
 /// # Errors
 /// Those of the database.
 pub async fn read(pool: &PgPool, now: OffsetDateTime) -> Result<Figures, sqlx::Error> {
-    let (head, sessions) = totals(pool, now).await?;
+    let (head, sessions, mails_waiting) = totals(pool, now).await?;
     let projections = lags(pool).await?;
     let signing_keys = sqlx::query_as(
         "SELECT algorithm, activated_at FROM signing_keys WHERE status = 'active' AND activated_at IS NOT NULL",
     );
-    Ok(Figures { head, sessions, projections, signing_keys: signing_keys.fetch_all(pool).await? })
+    Ok(Figures { head, sessions, mails_waiting, projections, signing_keys: signing_keys.fetch_all(pool).await? })
 }
 
-async fn totals(executor: impl PgExecutor<'_>, now: OffsetDateTime) -> Result<(i64, i64), sqlx::Error> {
+async fn totals(executor: impl PgExecutor<'_>, now: OffsetDateTime) -> Result<(i64, i64, i64), sqlx::Error> {
     let totals = sqlx::query_as(
         "SELECT (SELECT coalesce(max(position), 0) FROM events),
                 (SELECT count(*) FROM sessions
-                 WHERE ended IS NULL AND expires_at > $1 AND used_at + make_interval(secs => idle_seconds) > $1)",
+                 WHERE ended IS NULL AND expires_at > $1 AND used_at + make_interval(secs => idle_seconds) > $1),
+                (SELECT count(*) FROM mails WHERE sent_at IS NULL AND given_up_at IS NULL)",
     );
     totals.bind(now).fetch_one(executor).await
 }

@@ -7,7 +7,7 @@ use chancery_adapters::postgres;
 use chancery_api::app::App;
 use chancery_api::config::Config;
 use chancery_api::http::connections::Connections;
-use chancery_api::http::remote::Peer;
+use chancery_api::http::server;
 use chancery_api::wiring::{self, Doubles};
 use chancery_api::{accounts, router};
 use chancery_domain::ports::clock::Clock;
@@ -90,9 +90,8 @@ impl Server {
         let doubles = Doubles { clock: Some(fixed).filter(|_| !live), ..Doubles::default() };
         let app = wiring::application(config, &key, database.clone(), doubles).await.unwrap();
         wiring::start_mail(&app).unwrap();
-        let service = router::router(app.clone()).into_make_service_with_connect_info::<Peer>();
         let connections = Connections::on_tcp(listener, &app.config);
-        tokio::spawn(async move { axum::serve(connections, service).await.unwrap() });
+        tokio::spawn(server::serve(connections, router::router(app.clone()), std::future::pending()));
         Self { node, app, clock, database }
     }
 

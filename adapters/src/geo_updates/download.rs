@@ -1,5 +1,6 @@
 //! The requests: redirects are followed without the key, sizes are bounded.
 
+use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +10,10 @@ use reqwest::{Client, Response, StatusCode};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
+use tracing::{Instrument, Span};
+
 use super::{Source, UpdateError};
+use crate::outbound;
 
 pub fn client() -> Result<Client, UpdateError> {
     let builder = Client::builder()
@@ -38,6 +42,28 @@ fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
 
 /// Downloads the database, packed as it is, and returns the SHA-256 of that.
 pub async fn save(http: &Client, source: &Source, to: &Path) -> Result<[u8; 32], UpdateError> {
+    traced(&source.url, read_into(http, source, to)).await
+}
+
+/// The SHA-256 that the source says its download has, as `sha256sum` writes it.
+pub async fn checksum(http: &Client, source: &Source) -> Result<Option<[u8; 32]>, UpdateError> {
+    match &source.checksum_url {
+        Some(url) => traced(url, read_checksum(http, source, url)).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A request and the reading of its answer in one span.
+async fn traced<T>(
+    url: &Secret<String>,
+    request: impl Future<Output = Result<T, UpdateError>>,
+) -> Result<T, UpdateError> {
+    let span = outbound::span("GET", url.expose());
+    let result = request.instrument(span.clone()).await;
+    result.inspect_err(|error| outbound::failed(&span, &error.error_type()))
+}
+
+async fn read_into(http: &Client, source: &Source, to: &Path) -> Result<[u8; 32], UpdateError> {
     let mut response = get(http, source, &source.url).await?;
     let mut file = tokio::fs::File::create(to).await?;
     let (mut digest, mut length) = (Sha256::new(), 0);
@@ -53,9 +79,7 @@ pub async fn save(http: &Client, source: &Source, to: &Path) -> Result<[u8; 32],
     Ok(digest.finalize().into())
 }
 
-/// The SHA-256 that the source says its download has, as `sha256sum` writes it.
-pub async fn checksum(http: &Client, source: &Source) -> Result<Option<[u8; 32]>, UpdateError> {
-    let Some(url) = &source.checksum_url else { return Ok(None) };
+async fn read_checksum(http: &Client, source: &Source, url: &Secret<String>) -> Result<[u8; 32], UpdateError> {
     let mut response = get(http, source, url).await?;
     let mut text = Vec::new();
     while let Some(chunk) = response.chunk().await? {
@@ -65,7 +89,7 @@ pub async fn checksum(http: &Client, source: &Source) -> Result<Option<[u8; 32]>
         }
     }
     let digest = std::str::from_utf8(&text).ok().and_then(|text| text.split_whitespace().next()).and_then(from_hex);
-    digest.map(Some).ok_or(UpdateError::NoChecksum)
+    digest.ok_or(UpdateError::NoChecksum)
 }
 
 async fn get(http: &Client, source: &Source, url: &Secret<String>) -> Result<Response, UpdateError> {
@@ -73,7 +97,8 @@ async fn get(http: &Client, source: &Source, url: &Secret<String>) -> Result<Res
     if let Some((account, key)) = &source.basic {
         request = request.basic_auth(account, Some(key.expose()));
     }
-    let response = request.send().await?;
+    let response = outbound::traced(request).send().await?;
+    Span::current().record("http.response.status_code", response.status().as_u16());
     match response.status() {
         StatusCode::OK => Ok(response),
         status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Err(UpdateError::Unauthorized(status.as_u16())),

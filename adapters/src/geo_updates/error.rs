@@ -1,5 +1,6 @@
 //! Why the database could not be fetched, and what to do about it. No message holds a URL: a key may be in it.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::io;
 
@@ -42,6 +43,18 @@ impl UpdateError {
         match self {
             Self::Unauthorized(_) | Self::TooManyDownloads => Duration::DAY,
             _ => Duration::HOUR,
+        }
+    }
+}
+
+impl UpdateError {
+    /// `error.type` of the semantic conventions: the status, or a word; never text from outside.
+    pub(super) fn error_type(&self) -> Cow<'static, str> {
+        match self {
+            Self::Unauthorized(status) | Self::Status(status) => status.to_string().into(),
+            Self::TooManyDownloads => "429".into(),
+            Self::Unreachable(_) => "unreachable".into(),
+            _ => "_OTHER".into(),
         }
     }
 }

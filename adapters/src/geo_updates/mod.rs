@@ -18,8 +18,11 @@ use chancery_domain::ports::clock::Clock;
 use chancery_domain::ports::entropy::Entropy;
 use chancery_domain::ports::geo_locator::GeoLocator as _;
 use time::{Duration, OffsetDateTime};
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use crate::geo_locator::MaxmindGeoLocator;
+use crate::outbound;
 pub use error::UpdateError;
 pub use source::Source;
 
@@ -83,9 +86,13 @@ impl GeoUpdates {
     pub async fn look(&self) {
         let now = self.clock.now();
         if now >= self.status().next_at {
-            match self.fetch(now).await {
+            let span = tracing::debug_span!(parent: None, "geo update", otel.status_code = Empty, "error.type" = Empty);
+            match self.fetch(now).instrument(span.clone()).await {
                 Ok(()) => self.succeeded(now),
-                Err(error) => self.failed(now, &error),
+                Err(error) => {
+                    outbound::failed(&span, &error.error_type());
+                    self.failed(now, &error);
+                }
             }
         }
         if self.status().fetched_at.is_some_and(|at| now - at > KEPT) {

@@ -120,6 +120,8 @@ pub struct Smtp {
     pub from: String,
     /// Whether people hear of sign-ins on a device or at a place that is new.
     pub tell_new_sign_ins: bool,
+    /// Mails within an hour at most, of all nodes together.
+    pub hourly: i64,
 }
 
 impl Smtp {

@@ -135,6 +135,11 @@ pub const SETTINGS: &[Setting] = &[
         "Whether people are told by mail of sign-ins on a device or at a place that is new.",
     ),
     setting(
+        "EMAIL_HOURLY_LIMIT",
+        "1000",
+        "Mails that are sent within an hour at most, by all nodes together; what is more waits. 1 to 1000000.",
+    ),
+    setting(
         "RATE_LIMIT_PERCENT",
         "100",
         "How generous the rate limits are, in per cent of the built-in ones: 200 allows twice as much. 1 to 1000000.",

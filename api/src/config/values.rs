@@ -195,8 +195,9 @@ impl Values {
         }
         let from = self.value("SMTP_FROM");
         let tell_new_sign_ins = self.flag("EMAIL_LOGIN_NOTIFICATION_ENABLED");
+        let hourly = self.integer("EMAIL_HOURLY_LIMIT", 1..=1_000_000);
         let ca_certificate = self.optional("SMTP_CA_CERTIFICATE").map(PathBuf::from);
-        Some(Smtp { host, port, security, credentials, ca_certificate, from, tell_new_sign_ins })
+        Some(Smtp { host, port, security, credentials, ca_certificate, from, tell_new_sign_ins, hourly })
     }
 
     pub fn trust_proxy(&mut self) -> TrustProxy {

@@ -6,11 +6,13 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use chancery_domain::context::Place;
 
-use super::frame::{Steward, frame, place};
+use super::attempts;
+use super::frame::{Page, Steward, frame, place, shown};
 use super::places;
 use crate::app::App;
 use crate::config::TrustProxy;
 use crate::http::remote::{End, ToldBy, Walk};
+use crate::http::session::SignedIn;
 use crate::pages::house::{Diagnostics, Header, Hop, Notice, Room, Tone};
 use crate::pages::render::page;
 
@@ -20,15 +22,20 @@ pub async fn show(
     Extension(walk): Extension<Walk>,
     headers: HeaderMap,
 ) -> Response {
-    page(&Diagnostics {
-        frame: frame(&app, &signed_in, Room::Diagnostics),
+    shown(&app, diagnostics(&app, &signed_in, &walk, &headers).await)
+}
+
+async fn diagnostics(app: &App, signed_in: &SignedIn, walk: &Walk, headers: &HeaderMap) -> Page {
+    Ok(page(&Diagnostics {
+        frame: frame(app, signed_in, Room::Diagnostics),
         address: walk.address.to_string(),
         place: whereabouts(&app.geo.place(walk.address)),
-        hops: hops(&app, &walk),
-        advice: advice(&app, &walk, &headers),
-        headers: shown_headers(&app, &walk, &headers),
-        places: places::facts(&app),
-    })
+        hops: hops(app, walk),
+        advice: advice(app, walk, headers),
+        headers: shown_headers(app, walk, headers),
+        failed: attempts::failed(app).await?,
+        places: places::facts(app),
+    }))
 }
 
 fn whereabouts(found: &Place) -> String {

@@ -30,6 +30,7 @@ async fn mail(app: &App, signed_in: &SignedIn) -> Page {
             ("Mail server", format!("{}:{}", smtp.host, smtp.port)),
             ("Encryption", smtp.security_in_words().to_owned()),
             ("From", smtp.from.clone()),
+            ("At most", format!("{} an hour", smtp.hourly)),
         ]
     });
     let letters = queue::latest(&app.pool, LIMIT).await?.into_iter().map(|row| letter(app, row)).collect();
@@ -70,6 +71,7 @@ fn about(kind: &str) -> &'static str {
         "passkey_removed" => "Passkey removed",
         "passkey_suspended" => "Passkey stopped",
         "address_changed" => "E-mail address changed",
+        "refresh_reused" => "App signed out: a token came twice",
         "email_verification" => "Confirm an e-mail address",
         "test" => "Test mail",
         _ => "Mail",

@@ -2,6 +2,7 @@
 
 mod account;
 mod api_keys;
+mod attempts;
 mod clients;
 mod diagnostics;
 mod frame;

@@ -14,4 +14,5 @@ pub mod principal;
 pub mod remote;
 pub mod request;
 pub mod security_headers;
+pub mod server;
 pub mod session;

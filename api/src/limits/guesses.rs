@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock};
 
-use chancery_adapters::attempts::Attempts;
+use chancery_adapters::attempts::{Attempts, Tried};
 use chancery_domain::digest::Digest;
 use chancery_domain::policy::allowance::{Allowance, Exhausted};
 use time::OffsetDateTime;
@@ -16,6 +16,8 @@ use super::Network;
 
 /// Bars kept at a time. Somebody with more networks than that has no need to come twice from one.
 const MAX_BARS: usize = 50_000;
+/// Rows that administrators are shown.
+const MOST_SHOWN: i64 = 20;
 
 /// What was guessed at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub enum Guessed {
 }
 
 impl Guessed {
+    const ALL: [Self; 4] = [Self::EnrollmentLink, Self::ClientSecret, Self::ApiKey, Self::Passkey];
+
     const fn name(self) -> &'static str {
         match self {
             Self::EnrollmentLink => "enrollment_link",
@@ -62,9 +66,25 @@ impl<'a> Guess<'a> {
         Self { about, ..self }
     }
 
+    fn tried(&self) -> Tried {
+        Tried { secret: self.at.name().into(), network: self.network.0.to_string(), about: self.about.into() }
+    }
+
     fn key(&self) -> [u8; 32] {
         *Digest::of(format!("{}|{}|{}", self.at.name(), self.network.0, self.about)).as_bytes()
     }
+}
+
+/// What somebody has used of their failures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    pub at: Guessed,
+    pub network: String,
+    /// The client or account in question; empty where none is known.
+    pub about: String,
+    pub used: u32,
+    pub of: u32,
+    pub refused_until: Option<OffsetDateTime>,
 }
 
 /// Why a guess is not even looked at.
@@ -112,7 +132,7 @@ impl Guesses {
         self.admit(guess, now)?;
         let allowance = guess.at.allowance().scaled(percent);
         let key = guess.key();
-        let restored_at = self.attempts.count(&key, allowance, now).await?;
+        let restored_at = self.attempts.count(&key, &guess.tried(), allowance, now).await?;
         let Err(exhausted) = allowance.take(Some(restored_at), now) else { return Ok(()) };
         self.bar(key, now + exhausted.retry_after);
         tracing::warn!(client_ip = %guess.network.0, secret = guess.at.name(), "too many failed attempts");
@@ -127,6 +147,24 @@ impl Guesses {
             barred.remove(&any);
         }
         barred.insert(key, until);
+    }
+
+    /// Who failed at what within the last minutes, on whichever node.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn of_late(&self, now: OffsetDateTime) -> Result<Vec<Failed>, sqlx::Error> {
+        let Some(percent) = self.percent else { return Ok(Vec::new()) };
+        let failed = |(tried, restored_at): (Tried, OffsetDateTime)| {
+            let at = Guessed::ALL.into_iter().find(|guessed| guessed.name() == tried.secret)?;
+            let allowance = at.allowance().scaled(percent);
+            let used = ((restored_at - now) / allowance.every).ceil() as u32;
+            let refused = allowance.take(Some(restored_at), now).err();
+            let refused_until = refused.map(|exhausted| now + exhausted.retry_after);
+            let Tried { network, about, .. } = tried;
+            Some(Failed { at, network, about, used: used.min(allowance.burst), of: allowance.burst, refused_until })
+        };
+        Ok(self.attempts.of_late(now, MOST_SHOWN).await?.into_iter().filter_map(failed).collect())
     }
 
     /// Forgets what is over.

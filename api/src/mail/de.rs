@@ -91,6 +91,20 @@ pub fn words(letter: &Letter, circle: Circle<'_>) -> Words {
             });
             words.then.push(not_you.into());
         }
+        Letter::RefreshReused { app, whence } => {
+            words.subject = format!("Wir haben {app} von deinem Konto bei {instance} abgemeldet");
+            words.says.push(format!(
+                "{app} hat ein Token von dir vorgelegt, das schon ersetzt war. Vielleicht hat es jemand kopiert; darum ist \
+                 alles beendet, was {app} aus dieser Anmeldung hatte."
+            ));
+            words.facts = facts(whence);
+            words.then.push(format!(
+                "Um {app} weiter zu benutzen, melde dich dort neu an. Deine Passkeys sind, wie sie waren."
+            ));
+            words.then.push(format!(
+                "Wenn es wieder geschieht, sag es der Administration: Vielleicht wurde gestohlen, was {app} aufbewahrt."
+            ));
+        }
         Letter::EmailVerification { expires_at, .. } => {
             words.subject = format!("Bestätige deine E-Mail-Adresse für {instance}");
             words.says.push("Bestätige, dass diese Adresse dir gehört.".into());

@@ -83,6 +83,16 @@ pub fn words(letter: &Letter, circle: Circle<'_>) -> Words {
             });
             words.then.push(not_you.into());
         }
+        Letter::RefreshReused { app, whence } => {
+            words.subject = format!("We signed {app} out of your account at {instance}");
+            words.says.push(format!(
+                "{app} presented a token of yours that had been replaced. Somebody may have copied it, so everything that \
+                 {app} held from that sign-in has ended."
+            ));
+            words.facts = facts(whence);
+            words.then.push(format!("To go on using {app}, sign in to it again. Your passkeys are as they were."));
+            words.then.push(format!("If it happens again, tell your administrator: what {app} keeps may be stolen."));
+        }
         Letter::EmailVerification { expires_at, .. } => {
             words.subject = format!("Confirm your e-mail address for {instance}");
             words.says.push("Confirm that this address is yours.".into());

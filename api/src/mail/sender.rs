@@ -3,6 +3,8 @@
 //! A node takes a mail for a while, so that of several nodes one sends it. Sending and noting that it was sent are two
 //! things: a node that dies between them sends a second copy under the same message id.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use chancery_adapters::mailer::{Mail, MailError, SmtpMailer};
 use chancery_domain::digest::Digest;
 use chancery_domain::enrollment::link;
@@ -10,12 +12,19 @@ use chancery_domain::user::VERIFICATION_LASTS;
 use chancery_projections::mails::Letter;
 use chancery_projections::mails::queue::{self, Waiting};
 use chancery_projections::{enrollments, users};
+use opentelemetry::metrics::Counter;
+use opentelemetry::{KeyValue, global};
+use time::{Duration, OffsetDateTime};
 use tokio::sync::watch;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::requests::verification_url;
 use super::{Circle, compose};
 use crate::accounts::ENROLLMENT_LINK;
 use crate::app::App;
+use crate::telemetry::{SCOPE, trace};
 
 /// How often anybody looks for mails whose next attempt is due.
 const SWEEP: std::time::Duration = std::time::Duration::from_secs(1);
@@ -31,43 +40,110 @@ enum Delivered {
     Later(String),
 }
 
-/// Runs until the process ends.
-pub async fn run(app: App, mailer: SmtpMailer, mut queued: watch::Receiver<()>) {
-    loop {
-        tokio::select! {
-            Ok(()) = queued.changed() => {}
-            () = tokio::time::sleep(SWEEP) => {}
-        }
-        if let Err(error) = deliver_waiting(&app, &mailer).await {
-            tracing::debug!(%error, "the mails that wait could not be looked at");
-        }
-    }
+/// Sends from this node.
+pub struct Sender {
+    app: App,
+    mailer: SmtpMailer,
+    /// Mails within an hour at most, of all nodes together.
+    hourly: i64,
+    /// That was reached, and said.
+    limited: AtomicBool,
+    outcomes: Counter<u64>,
 }
 
-async fn deliver_waiting(app: &App, mailer: &SmtpMailer) -> Result<(), sqlx::Error> {
-    while let Some(mail) = queue::take(&app.pool, app.now()).await? {
-        match deliver(app, mailer, &mail).await? {
-            Delivered::Sent => queue::sent(&app.pool, &mail, app.now()).await?,
-            Delivered::Moot => queue::give_up(&app.pool, &mail, app.now(), None).await?,
+impl Sender {
+    pub fn new(app: App, mailer: SmtpMailer, hourly: i64) -> Self {
+        let outcomes = global::meter(SCOPE)
+            .u64_counter("chancery.mails")
+            .with_description("Mails handled, by what came of it")
+            .build();
+        Self { app, mailer, hourly, limited: AtomicBool::new(false), outcomes }
+    }
+
+    /// Runs until the process ends.
+    pub async fn run(self, mut queued: watch::Receiver<()>) {
+        loop {
+            tokio::select! {
+                Ok(()) = queued.changed() => {}
+                () = tokio::time::sleep(SWEEP) => {}
+            }
+            if let Err(error) = self.deliver_waiting().await {
+                tracing::debug!(%error, "the mails that wait could not be looked at");
+            }
+        }
+    }
+
+    async fn deliver_waiting(&self) -> Result<(), sqlx::Error> {
+        while let Some(mail) = queue::take(&self.app.pool, self.app.now(), self.hourly).await? {
+            if !self.handle(&mail).instrument(span_of(&mail)).await? {
+                // The next one would hardly fare better, and would wait as long.
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Delivers a mail and notes what came of it; false if the server takes nothing now.
+    async fn handle(&self, mail: &Waiting) -> Result<bool, sqlx::Error> {
+        let (pool, now) = (&self.app.pool, self.app.now());
+        let outcome = match deliver(&self.app, &self.mailer, mail).await? {
+            Delivered::Sent => {
+                queue::sent(pool, mail, now).await?;
+                self.watch_limit(now).await?;
+                "sent"
+            }
+            Delivered::Moot => {
+                queue::give_up(pool, mail, now, None).await?;
+                "no_longer_needed"
+            }
             Delivered::Later(why) if mail.attempts < MAX_ATTEMPTS => {
                 tracing::warn!(event_id = %mail.event_id, attempts = mail.attempts, why, "a mail was not taken; it is tried again");
-                queue::failed(&app.pool, &mail, &why).await?;
-                // The next one would hardly fare better, and would wait as long.
-                return Ok(());
+                queue::failed(pool, mail, &why).await?;
+                "failed"
             }
             Delivered::Later(why) | Delivered::Never(why) => {
                 tracing::error!(event_id = %mail.event_id, attempts = mail.attempts, why, "a mail was given up");
-                queue::give_up(&app.pool, &mail, app.now(), Some(&why)).await?;
+                queue::give_up(pool, mail, now, Some(&why)).await?;
+                "given_up"
             }
-        }
+        };
+        self.outcomes.add(1, &[KeyValue::new("outcome", outcome)]);
+        Ok(outcome != "failed")
     }
-    Ok(())
+
+    /// Says once when as many were sent as an hour allows.
+    async fn watch_limit(&self, now: OffsetDateTime) -> Result<(), sqlx::Error> {
+        let limited = queue::sent_since(&self.app.pool, now - Duration::HOUR).await? >= self.hourly;
+        if limited && !self.limited.swap(limited, Ordering::Relaxed) {
+            tracing::warn!(
+                limit = self.hourly,
+                "as many mails were sent as EMAIL_HOURLY_LIMIT allows; the others wait"
+            );
+        }
+        self.limited.store(limited, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// A trace of its own, linked with that of the request that caused the mail.
+fn span_of(mail: &Waiting) -> Span {
+    let letter = mail.letter.0["kind"].as_str();
+    // At the highest level, so that lines of every level have the id of their trace.
+    let span = tracing::error_span!(parent: None, "mail", letter, attempt = mail.attempts, trace_id = Empty);
+    if let Some(cause) = mail.traceparent.as_deref().and_then(trace::parse) {
+        span.add_link(cause);
+    }
+    if let Some(own) = trace::of(&span) {
+        span.record("trace_id", tracing::field::display(own.trace_id()));
+    }
+    span
 }
 
 async fn deliver(app: &App, mailer: &SmtpMailer, mail: &Waiting) -> Result<Delivered, sqlx::Error> {
     let never = |why: &str| Ok(Delivered::Never(why.to_owned()));
     let Ok(letter) = serde_json::from_value::<Letter>(mail.letter.0.clone()) else {
-        return never("this release does not know this kind of mail");
+        // A newer node may know it.
+        return Ok(Delivered::Later("this release does not know this kind of mail".to_owned()));
     };
     let link = match link_of(app, mail, &letter).await? {
         Link::None => None,

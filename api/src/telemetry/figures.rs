@@ -44,6 +44,10 @@ fn of_the_database(readings: &Arc<Readings>) {
         let Some(figures) = readings.figures() else { return };
         gauge.observe(figures.head as f64, &[]);
     });
+    gauge(readings, "chancery.mails.waiting", "{mail}", "Mails to be sent or tried again", |readings, gauge| {
+        let Some(figures) = readings.figures() else { return };
+        gauge.observe(figures.mails_waiting as f64, &[]);
+    });
     let says = "Events that a projection has not taken yet";
     gauge(readings, "chancery.projection.lag.events", "{event}", says, |readings, gauge| {
         for lag in readings.figures().iter().flat_map(|figures| &figures.projections) {

@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod figures;
+mod gate;
 mod lines;
 mod otlp;
 pub mod prometheus;
@@ -25,15 +26,18 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::Metadata;
-use tracing_subscriber::filter::{FilterExt, filter_fn};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::filter::{LevelFilter, Targets, filter_fn};
+use tracing_subscriber::layer::{Filter, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{Layer, Registry};
 
 use self::audit::AuditLog;
+use self::gate::Gate;
 use self::lines::Lines;
+use self::trace::InTrace;
 use crate::config::Config;
 
 /// The instrumentation scope of all that we emit.
@@ -56,38 +60,69 @@ pub struct Telemetry {
 /// A filter in LOG_LEVEL that does not parse, or exporters that cannot be made of their settings.
 pub fn start(config: &Config, exporting: bool) -> anyhow::Result<Telemetry> {
     let telemetry = if exporting { otlp::providers(&config.telemetry)? } else { Telemetry::default() };
+    let told = Told::of(config)?;
     let terminal = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(terminal)
         .fmt_fields(Lines::new(config.log_format))
         .event_format(Lines::new(config.log_format))
-        .with_writer(std::io::stderr)
-        .with_filter(level(config)?);
+        .with_writer(std::io::stderr);
+    let says = told.clone();
+    let lines = Gate::new(lines, move |metadata| says.tells(metadata));
     let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = vec![Box::new(lines)];
     if let Some(traces) = &telemetry.traces {
+        if config.telemetry.trace_context {
+            global::set_text_map_propagator(TraceContextPropagator::new());
+        }
         let spans = tracing_opentelemetry::layer()
             .with_tracer(traces.tracer(SCOPE))
             .with_location(false)
             .with_threads(false)
             .with_target(false)
             .with_tracked_inactivity(false)
+            // Nobody asks for the current context but the log records, which look for it themselves.
+            .with_context_activation(false)
             // Log lines are no span events: they have an exporter of their own.
-            .with_filter(filter_fn(|metadata| metadata.is_span() && is_ours(metadata)));
+            .with_filter(filter_fn(is_traced));
         layers.push(Box::new(spans));
     }
     if let Some(logs) = &telemetry.logs {
         // Lines about an event go out as its record, and those of the exporters would feed on themselves.
-        let told = filter_fn(|metadata| metadata.target() != audit::TARGET && is_ours(metadata));
-        layers.push(Box::new(OpenTelemetryTracingBridge::new(logs).with_filter(level(config)?.and(told))));
+        let says = told.clone();
+        let exported = move |metadata: &Metadata<'_>| {
+            metadata.is_event() && metadata.target() != audit::TARGET && is_ours(metadata) && says.tells(metadata)
+        };
+        layers.push(Box::new(Gate::new(InTrace(OpenTelemetryTracingBridge::new(logs)), exported)));
     }
-    tracing_subscriber::registry().with(layers).try_init()?;
+    let traces = telemetry.traces.is_some();
+    let most = told.most().max(if traces { LevelFilter::DEBUG } else { LevelFilter::OFF });
+    let wanted = filter_fn(move |metadata| told.tells(metadata) || traces && is_traced(metadata));
+    tracing_subscriber::registry().with(layers).with(wanted.with_max_level_hint(most)).try_init()?;
     Ok(telemetry)
 }
 
-fn level(config: &Config) -> anyhow::Result<EnvFilter> {
-    let filter = EnvFilter::builder().parse(&config.log_level);
-    let filter = filter.context("LOG_LEVEL: use error, warn, info, debug or trace, or a filter by module")?;
-    Ok(filter.add_directive("sqlx::query=warn".parse()?))
+/// Which spans and lines LOG_LEVEL lets through.
+#[derive(Clone)]
+struct Told(Targets);
+
+impl Told {
+    fn of(config: &Config) -> anyhow::Result<Self> {
+        let targets = config.log_level.parse::<Targets>();
+        let targets = targets.context("LOG_LEVEL: use error, warn, info, debug or trace, or a filter by module")?;
+        Ok(Self(targets.with_target("sqlx::query", LevelFilter::WARN)))
+    }
+
+    fn tells(&self, metadata: &Metadata<'_>) -> bool {
+        self.0.would_enable(metadata.target(), metadata.level())
+    }
+
+    fn most(&self) -> LevelFilter {
+        Filter::<Registry>::max_level_hint(&self.0).unwrap_or(LevelFilter::TRACE)
+    }
+}
+
+fn is_traced(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && is_ours(metadata)
 }
 
 fn is_ours(metadata: &Metadata<'_>) -> bool {

@@ -1,8 +1,10 @@
 //! W3C Trace Context: <https://www.w3.org/TR/trace-context/>.
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
-use tracing::Span;
+use tracing::{Event, Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
 
 /// §3.2: version 00, trace id and parent id not all zero; lower case only.
 pub fn parse(traceparent: &str) -> Option<SpanContext> {
@@ -28,4 +30,14 @@ pub fn format(context: &SpanContext) -> String {
 pub fn of(span: &Span) -> Option<SpanContext> {
     let context = span.context().span().span_context().clone();
     Some(context).filter(SpanContext::is_valid)
+}
+
+/// What this layer makes of events has its place in the trace of the span they happen in.
+pub(super) struct InTrace<L>(pub(super) L);
+
+impl<S: Subscriber, L: Layer<S>> Layer<S> for InTrace<L> {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let _current = Span::current().context().attach();
+        self.0.on_event(event, context);
+    }
 }

@@ -1,6 +1,7 @@
 //! Which mails an event asks for: to whom, and what they are about. The words are not here.
 
 use chancery_domain::enrollment::{EnrollmentEvent, Purpose};
+use chancery_domain::grant::GrantEvent;
 use chancery_domain::ids::{EmailVerificationId, EnrollmentId, PasskeyId, UserId};
 use chancery_domain::session::SessionEvent;
 use chancery_domain::user::{EnrolledVia, RemovedBy, UserEvent};
@@ -8,6 +9,7 @@ use chancery_domain::{Event, Recorded};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// A user agent in words, such as "Firefox on Linux".
 pub type Device = fn(&str) -> String;
@@ -53,6 +55,11 @@ pub enum Letter {
     AddressChanged {
         to: Option<String>,
     },
+    /// A refresh token that had been replaced came again, and the app lost all it had.
+    RefreshReused {
+        app: String,
+        whence: Whence,
+    },
     EmailVerification {
         verification_id: EmailVerificationId,
         #[serde(with = "time::serde::rfc3339")]
@@ -97,6 +104,10 @@ pub async fn asked(
         }) => (*user_id, Letter::RecoveryIssued { replace: *replace, expires_at: *expires_at }),
         Event::Enrollment(EnrollmentEvent::Redeemed { user_id, .. }) if is_recovery(connection, recorded).await? => {
             (*user_id, Letter::RecoveryUsed { whence: whence(recorded, device) })
+        }
+        Event::Grant(GrantEvent::RefreshReuseDetected { .. }) => {
+            let Some((user, app)) = person_and_app(connection, recorded).await? else { return Ok(Vec::new()) };
+            (UserId(user), Letter::RefreshReused { app, whence: whence(recorded, device) })
         }
         Event::Session(SessionEvent::Started { user_id, .. })
             if is_new(connection, recorded, *user_id, device).await? =>
@@ -168,6 +179,20 @@ async fn is_recovery(connection: &mut PgConnection, recorded: &Recorded) -> Resu
     )
     .bind(&recorded.aggregate_id)
     .fetch_one(connection)
+    .await
+}
+
+/// Whom an event in a grant's stream is about, and the app's name. The event names neither; the history knows.
+async fn person_and_app(
+    connection: &mut PgConnection,
+    recorded: &Recorded,
+) -> Result<Option<(Uuid, String)>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT audit.user_id, coalesce(clients.name, client_id) FROM audit LEFT JOIN clients USING (client_id)
+         WHERE position = $1 AND audit.user_id IS NOT NULL AND client_id IS NOT NULL",
+    )
+    .bind(recorded.position)
+    .fetch_optional(connection)
     .await
 }
 

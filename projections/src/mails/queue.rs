@@ -18,6 +18,8 @@ pub struct Waiting {
     pub user_id: Uuid,
     pub name: String,
     pub locale: Option<String>,
+    /// Of the request that caused the event.
+    pub traceparent: Option<String>,
 }
 
 /// A mail as administrators see it.
@@ -36,12 +38,14 @@ pub struct MailRow {
     pub failure: Option<String>,
 }
 
-/// Takes the next mail that is due. Nobody else gets it before its next attempt is due, a minute from now at first and then
-/// twice as long each time, up to an hour: a node that dies meanwhile does not lose it.
+/// Takes the next mail that is due, unless `hourly` were sent within an hour; nodes that look at the same moment may send
+/// one more each. Nobody else gets it before its next attempt is
+/// due, a minute from now at first and then twice as long each time, up to an hour: a node that dies meanwhile does not
+/// lose it.
 ///
 /// # Errors
 /// Those of the database, here and below.
-pub async fn take(pool: &PgPool, now: OffsetDateTime) -> Result<Option<Waiting>, sqlx::Error> {
+pub async fn take(pool: &PgPool, now: OffsetDateTime, hourly: i64) -> Result<Option<Waiting>, sqlx::Error> {
     sqlx::query_as(
         "UPDATE mails SET attempts = attempts + 1,
                           next_attempt_at = $1 + least(power(2, attempts), 60) * interval '1 minute'
@@ -49,10 +53,13 @@ pub async fn take(pool: &PgPool, now: OffsetDateTime) -> Result<Option<Waiting>,
          WHERE users.user_id = mails.user_id AND (position, recipient) = (
              SELECT position, recipient FROM mails JOIN users USING (user_id)
              WHERE sent_at IS NULL AND given_up_at IS NULL AND (next_attempt_at IS NULL OR next_attempt_at <= $1)
+             AND NOT EXISTS (SELECT FROM mails WHERE sent_at > $1 - interval '1 hour' OFFSET $2 - 1)
              ORDER BY next_attempt_at NULLS FIRST, position LIMIT 1 FOR UPDATE OF mails SKIP LOCKED)
-         RETURNING position, recipient, event_id, letter, attempts, mails.user_id, display_name AS name, locale",
+         RETURNING position, recipient, event_id, letter, attempts, mails.user_id, display_name AS name, locale,
+                   (SELECT metadata->>'traceparent' FROM events WHERE events.position = mails.position) AS traceparent",
     )
     .bind(now)
+    .bind(hourly)
     .fetch_optional(pool)
     .await
 }
@@ -109,6 +116,11 @@ pub async fn latest(pool: &PgPool, limit: i64) -> Result<Vec<MailRow>, sqlx::Err
 pub async fn given_up_since(pool: &PgPool, since: OffsetDateTime) -> Result<i64, sqlx::Error> {
     let sql = "SELECT count(*) FROM mails WHERE given_up_at > $1 AND failure IS NOT NULL";
     sqlx::query_scalar(sql).bind(since).fetch_one(pool).await
+}
+
+/// How many were sent since a moment.
+pub async fn sent_since(pool: &PgPool, since: OffsetDateTime) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT count(*) FROM mails WHERE sent_at > $1").bind(since).fetch_one(pool).await
 }
 
 /// Whether anybody has tried to send the mails of an event.

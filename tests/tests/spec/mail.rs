@@ -505,6 +505,78 @@ async fn rl08_a_mailbox_is_not_flooded_whatever_happens_to_the_account() {
 }
 
 #[tokio::test]
+async fn rl08_an_address_that_many_accounts_have_had_is_not_flooded_either() {
+    let mailbox = Mailbox::open().await;
+    let server = server(&mailbox, &[]).await;
+    for n in 0..12 {
+        let address = if n % 2 == 0 { "victim@example.org" } else { "Victim@example.org" };
+        let id = register(&server, &format!("ada{n}"), &json!({ "email": address })).await;
+        make_link(&server, &id).await;
+        change(&server, &id, &[("email", json!(format!("ada{n}@example.org")))]).await;
+    }
+
+    // Each has an invitation and a farewell for the victim, and a welcome for themselves.
+    last(&server, &mailbox, 20 + 12 + 1).await;
+
+    let mails = mailbox.mails();
+    let to_victim = mails.iter().filter(|mail| mail.to.concat().eq_ignore_ascii_case("victim@example.org"));
+    assert_eq!(to_victim.count(), 20);
+}
+
+#[tokio::test]
+async fn rl08_what_is_more_than_an_hour_allows_waits_and_is_sent_later() {
+    let mailbox = Mailbox::open().await;
+    let server = server(&mailbox, &[("EMAIL_HOURLY_LIMIT", "3")]).await;
+    for n in 0..5 {
+        let id = register(&server, &format!("ada{n}"), &json!({})).await;
+        make_link(&server, &id).await;
+    }
+    let unsent = async || -> i64 {
+        let unsent = "SELECT count(*) FROM mails WHERE sent_at IS NULL AND given_up_at IS NULL";
+        sqlx::query_scalar(unsent).fetch_one(&server.app.pool).await.unwrap()
+    };
+    mailbox.when_there_are(3).await;
+    until(async || unsent().await == 2).await;
+    server.later(Duration::minutes(59));
+    assert!(queue::take(&server.app.pool, server.app.now(), 3).await.unwrap().is_none(), "the hour is not over");
+
+    server.later(Duration::minutes(1));
+
+    let mails = mailbox.when_there_are(5).await;
+    let to: std::collections::BTreeSet<_> = mails.iter().map(|mail| mail.to.concat()).collect();
+    assert_eq!(to.len(), 5);
+}
+
+#[tokio::test]
+async fn rt01_a_refresh_token_that_comes_again_is_told_to_the_person_once() {
+    let mailbox = Mailbox::open().await;
+    let server = server(&mailbox, &[]).await;
+    let mut ada = person(&server, &mailbox, "ada", FIREFOX, 1).await;
+    let wiki = server.client(&json!({ "name": "The Wiki", "skipConsent": true })).await;
+    let code = ada.authorize(&wiki, &[("scope", "openid offline_access")]).await.parameter("code").unwrap();
+    let tokens = wiki.redeem(&server, &code).await.expect(200).json();
+    let first = tokens["refresh_token"].as_str().unwrap();
+    let successor = wiki.refresh(&server, first).await.expect(200).json();
+    // Within the grace it is a lost answer, and nobody is alarmed.
+    wiki.refresh(&server, first).await.expect(200);
+    server.later(Duration::seconds(31));
+
+    wiki.refresh(&server, first).await.expect(400);
+    wiki.refresh(&server, first).await.expect(400);
+    wiki.refresh(&server, successor["refresh_token"].as_str().unwrap()).await.expect(400);
+
+    let told = mailbox.when_there_are(2).await.pop().unwrap();
+    assert_eq!(told.to, ["ada@example.org"]);
+    assert_eq!(told.subject(), "We signed The Wiki out of your account at Chancery");
+    let text = told.text();
+    assert!(text.contains("The Wiki presented a token of yours that had been replaced."), "{text}");
+    assert!(text.contains("\nWhen: "), "{text}");
+    assert!(text.contains("\nAddress: 127.0.0.1\n"), "{text}");
+    assert!(!told.raw.contains(first) && !text.contains(first));
+    last(&server, &mailbox, 3).await;
+}
+
+#[tokio::test]
 async fn an_administrator_can_try_whether_mail_arrives() {
     let mailbox = Mailbox::open().await;
     let server = server(&mailbox, &[]).await;

@@ -1,9 +1,8 @@
 //! Whose word about a visitor's address counts, on real connections. Attack RL-02.
 
-use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use chancery_api::config::{Config, Listen};
 use chancery_api::http::connections::Connections;
-use chancery_api::http::remote::Peer;
+use chancery_api::http::server;
 use chancery_api::router;
 use chancery_tests::node::STATIC_API_KEY;
 use chancery_tests::server::Server;
@@ -134,13 +133,12 @@ async fn over_a_unix_socket_the_header_counts_and_the_socket_goes_with_the_serve
     let path = std::env::temp_dir().join(format!("chancery-socket-{}", uuid::Uuid::new_v4()));
     let listen = Listen::Unix { path: path.clone(), mode: 0o600 };
     let config = Config { listen, ..server.app.config.clone() };
-    let service: IntoMakeServiceWithConnectInfo<_, Peer> =
-        router::router(server.app.clone()).into_make_service_with_connect_info();
     // One that a crash left behind.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
 
     let connections = Connections::listen(&config).await.unwrap();
-    let serving = tokio::spawn(async move { axum::serve(connections, service).await });
+    let router = router::router(server.app.clone());
+    let serving = tokio::spawn(server::serve(connections, router, std::future::pending()));
 
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);

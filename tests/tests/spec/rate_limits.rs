@@ -235,6 +235,40 @@ async fn rl06_refused_floods_leave_the_log_alone_and_headers_cannot_bar_anybody_
 }
 
 #[tokio::test]
+async fn rl06_who_failed_and_until_when_is_shown_on_every_node() {
+    let server = Server::with(LIMITED).await;
+    let second = server.second_with(LIMITED).await;
+    let mut root = server.first_admin().await;
+    let wiki = server.client(&json!({ "name": "The Wiki" })).await;
+    let mut bob = server.person("bob").await;
+    bob.visitor = at(&bob.visitor, "192.0.2.2");
+    let nobody = root.visitor.get("/admin/diagnostics").await.expect(200).text;
+    assert!(nobody.contains("nobody failed to prove who they are"), "{nobody}");
+
+    until_refused(async || wrong_secret(&server, &wiki, "192.0.2.1").await).await;
+    fail_to_sign_in(&mut bob).await.expect(401);
+    bob.visitor = at(&bob.visitor, "2001:db8:1:2:3::4");
+    fail_to_sign_in(&mut bob).await.expect(401);
+
+    let mut elsewhere = root.visitor.clone();
+    elsewhere.base = second.base.clone();
+    for visitor in [&mut root.visitor, &mut elsewhere] {
+        let page = visitor.get("/admin/diagnostics").await.expect(200).text;
+        let shown = page.split("id=\"attempts\"").nth(1).unwrap().split("</section>").next().unwrap();
+        let rows: Vec<_> = shown.split("<dt>").skip(1).collect();
+        assert_eq!(rows.len(), 3, "{shown}");
+        for told in ["The secret of The Wiki", "192.0.2.1", "Refused until 12:00:15 UTC"] {
+            assert!(rows[0].contains(told), "{told}: {shown}");
+        }
+        assert!(rows[1..].iter().all(|row| row.contains("1 of 20 failures used")), "{shown}");
+        assert!(rows[1..].iter().all(|row| row.contains("Ada Lindqvist’s passkeys")), "{shown}");
+        assert!(rows[1..].iter().any(|row| row.contains("2001:db8:1:2::")), "{shown}");
+    }
+    server.later(Duration::minutes(5));
+    assert_eq!(root.visitor.get("/admin/diagnostics").await.expect(200).text.matches("failures used").count(), 0);
+}
+
+#[tokio::test]
 async fn one_client_is_limited_from_wherever_it_asks() {
     let settings = [LIMITED, &[("RATE_LIMIT_PERCENT", "2")]].concat();
     let unlimited = Server::start().await;

@@ -177,7 +177,7 @@ async fn every_event_is_a_record(received: &Received, database: &PgConnectOption
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

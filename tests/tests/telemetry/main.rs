@@ -3,5 +3,6 @@
 
 mod collector;
 mod lines;
+mod outbound;
 mod prometheus;
 mod real_programs;

@@ -1,4 +1,4 @@
-//! `/admin/diagnostics`: how this very request came here, hop by hop, and what places are known by.
+//! `/admin/diagnostics`: how this very request came here, hop by hop, and who failed of late, and what places are known by.
 
 use askama::Template;
 
@@ -18,6 +18,8 @@ pub struct Diagnostics {
     /// What to change, if something looks wrong.
     pub advice: Vec<Notice>,
     pub headers: Vec<Header>,
+    /// Who failed to prove who they are within the last minutes.
+    pub failed: Vec<Failed>,
     pub places: Vec<Fact>,
 }
 
@@ -37,4 +39,15 @@ pub struct Header {
     pub value: String,
     pub counts: bool,
     pub says: String,
+}
+
+/// What somebody has used of the failures that they are allowed.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// At what.
+    pub what: String,
+    pub network: String,
+    pub tone: Tone,
+    /// "Refused until 12:00:15 UTC", "3 of 20".
+    pub state: String,
 }

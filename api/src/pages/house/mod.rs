@@ -49,7 +49,7 @@ pub use client::{ClientPage, Endpoint, NewClient, SecretRow};
 pub use client_form::ClientForm;
 pub use clients::{ClientRow, Clients};
 pub use confirm::Confirm;
-pub use diagnostics::{Diagnostics, Header, Hop};
+pub use diagnostics::{Diagnostics, Failed, Header, Hop};
 pub use form::{Choice, Field};
 pub use frame::{Attribution, Frame, Notice, Room, Tone};
 pub use group::{GroupPage, Member, NewGroup};

@@ -276,6 +276,12 @@ fn diagnostics(say: &str) -> Diagnostics {
         says: "It comes from a proxy you trust.".into(),
     };
     let fact = |label: &str, value: &str| Fact { label: label.into(), value: value.into(), href: None };
+    let failed = |what: &str, tone, state: &str| Failed {
+        what: format!("{what}{say}"),
+        network: "203.0.113.7".into(),
+        tone,
+        state: state.into(),
+    };
     Diagnostics {
         frame: frame(Room::Diagnostics),
         address: "203.0.113.7".into(),
@@ -286,6 +292,10 @@ fn diagnostics(say: &str) -> Diagnostics {
         ],
         advice: vec![Notice::mind("Your proxy was asked over http, but APP_URL begins with https.")],
         headers: vec![header("X-Forwarded-For", "203.0.113.7", true), header("Forwarded", "for=198.51.100.1", false)],
+        failed: vec![
+            failed("Ada Lindqvist’s passkeys", Tone::Stop, "Refused until 12:00:15 UTC"),
+            failed("Links to create a passkey", Tone::Mind, "3 of 10 failures used"),
+        ],
         places: vec![fact("Database", "GeoLite2-City"), fact("Built", "20 November 2026, 4 days old")],
     }
 }
