@@ -9,6 +9,7 @@ pub mod geo_locator;
 pub mod geo_updates;
 pub mod mailer;
 pub mod passkeys;
+pub mod pictures;
 pub mod postgres;
 pub mod short_lived;
 pub mod signing;

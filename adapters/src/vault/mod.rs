@@ -3,6 +3,7 @@
 //! AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces; HKDF-SHA-256 (RFC 5869) separates the purposes of the one
 //! configured secret. Destroying a subject's data key erases the subject in every event at once.
 
+mod bytes;
 mod keys;
 mod seal;
 
