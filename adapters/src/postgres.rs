@@ -67,7 +67,7 @@ pub async fn grant(connection: &mut PgConnection, role: &str) -> Result<(), sqlx
         "USAGE ON SCHEMA public, views",
         "SELECT, INSERT ON events",
         "SELECT, INSERT, UPDATE ON subject_keys, vault_check",
-        "SELECT, INSERT, UPDATE, DELETE ON short_lived, attempts, mails",
+        "SELECT, INSERT, UPDATE, DELETE ON short_lived, attempts, mails, sealed_pictures",
         "SELECT, UPDATE ON outbox_checkpoints",
         "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA views",
     ] {

@@ -6,6 +6,7 @@ pub mod clients;
 pub mod custom_claims;
 pub mod groups;
 pub mod mail;
+pub mod pictures;
 pub mod sessions;
 pub mod static_api_key;
 pub mod users;

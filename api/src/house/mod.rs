@@ -10,10 +10,13 @@ mod history;
 mod mail;
 mod passkeys;
 mod people;
+mod pictures;
 mod places;
 
 use axum::Router;
 use axum::routing::{get, post};
+
+pub use pictures::routes as picture_routes;
 
 use crate::app::App;
 

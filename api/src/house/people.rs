@@ -9,12 +9,12 @@ use chancery_domain::ids::{GroupId, PasskeyId, UserId};
 use chancery_domain::session::SessionEnd;
 use chancery_domain::user::{Profile, ProfileInput, RegisteredVia, RemovedBy, UserCommand};
 use chancery_projections::page::{Page as Rows, Paging};
-use chancery_projections::users::{self, User, UserFilter};
+use chancery_projections::users::{self, UserFilter};
 use chancery_projections::{enrollments, groups, passkeys, sessions};
 use time::Duration;
 
-use super::account::{field_errors, form, profile_form, profile_input, session_card};
-use super::frame::{Page, PageError, Steward, count, date, frame, letter, require_step_up, shown, when};
+use super::account::{field_errors, form, input_of, profile_form, profile_input, session_card};
+use super::frame::{Page, PageError, Steward, count, date, frame, portrait, require_step_up, shown, when};
 use super::history::{about, latest_about};
 use super::passkeys::card;
 use crate::accounts::{self, Wanted};
@@ -26,8 +26,8 @@ use crate::http::request::Circumstances;
 use crate::http::session::SignedIn;
 use crate::oidc::authorize::see_other;
 use crate::pages::house::{
-    Choice, ClaimRow, ClaimsForm, Confirm, NewPerson, Notice, Pages, People, PersonPage, PersonRow, ProfileRights,
-    Revealed, Room,
+    Choice, ClaimRow, ClaimsForm, Confirm, NewPerson, Notice, Pages, People, PersonPage, PersonRow, PictureForm,
+    ProfileRights, Revealed, Room,
 };
 use crate::pages::render::page;
 
@@ -67,7 +67,7 @@ pub async fn list(State(app): State<App>, Steward(signed_in): Steward, OriginalU
             let last = held.iter().filter_map(|row| row.last_used_at).max();
             people.push(PersonRow {
                 id: user.user_id.to_string(),
-                letter: letter(&user.display_name),
+                portrait: portrait(user),
                 name: user.display_name.clone(),
                 username: user.username.clone(),
                 email: user.email.clone(),
@@ -196,11 +196,18 @@ struct Extra {
     link: Option<Revealed>,
     profile: Option<(ProfileInput, Vec<(String, String)>)>,
     claims: Option<(Vec<CustomClaim>, ApiError)>,
+    /// What is wrong with the file that was chosen.
+    picture: Option<String>,
 }
 
 pub async fn show(State(app): State<App>, Steward(signed_in): Steward, Path(id): Path<String>) -> Response {
     let shown_page = async { person(&app, &signed_in, user_id(&id)?, Extra::default()).await };
     shown(&app, shown_page.await)
+}
+
+/// The page again, which says what is wrong with the file that was chosen.
+pub async fn refused_picture(app: &App, signed_in: &SignedIn, id: UserId, wrong: String) -> Page {
+    person(app, signed_in, id, Extra { picture: Some(wrong), ..Extra::default() }).await
 }
 
 async fn person(app: &App, signed_in: &SignedIn, id: UserId, extra: Extra) -> Page {
@@ -223,13 +230,14 @@ async fn person(app: &App, signed_in: &SignedIn, id: UserId, extra: Extra) -> Pa
     Ok(page(&PersonPage {
         frame,
         id: id.to_string(),
-        letter: letter(&user.display_name),
+        portrait: portrait(&user),
         name: user.display_name.clone(),
         registered: date(user.registered_at),
         is_admin: user.is_admin,
         is_disabled: user.disabled,
         is_you: id == signed_in.user.id(),
         profile: profile_form(&path, &input, &errors, rights),
+        picture: PictureForm { page: path.clone(), portrait: portrait(&user), wrong: extra.picture },
         groups: group_choices(app, &own_groups).await?,
         passkeys: held.iter().map(|row| card(app, row, &held, false)).collect(),
         sessions: live.iter().map(|row| session_card(app, row, row.id() == signed_in.session.id(), &held)).collect(),
@@ -238,17 +246,6 @@ async fn person(app: &App, signed_in: &SignedIn, id: UserId, extra: Extra) -> Pa
         claims: claims_form(app, format!("{path}/claims"), claims, wrong).await?,
         latest: latest_about(app, &about(id)).await?,
     }))
-}
-
-fn input_of(user: &User) -> ProfileInput {
-    ProfileInput {
-        username: user.username.clone(),
-        email: user.email.clone(),
-        first_name: user.first_name.clone(),
-        last_name: user.last_name.clone(),
-        display_name: user.display_name.clone(),
-        locale: user.locale.clone(),
-    }
 }
 
 async fn with_link(app: &App, circumstances: &Circumstances, signed_in: &SignedIn, id: UserId) -> Page {

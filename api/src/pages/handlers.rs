@@ -170,6 +170,8 @@ async fn claims(app: &App, present: &SignedIn, interaction: &Interaction) -> Res
     if asked(scope::PROFILE) {
         claims.push(Claim { what: "Name", value: person.display_name.clone() });
         claims.push(Claim { what: "Username", value: person.username.clone() });
+        let picture = if present.user.picture().is_some() { "yours" } else { "your initials" };
+        claims.push(Claim { what: "Picture", value: picture.to_owned() });
     }
     if asked(scope::EMAIL) {
         claims.push(Claim { what: "E-mail", value: person.email.clone().unwrap_or_else(|| "none".to_owned()) });
