@@ -68,7 +68,7 @@ pub async fn grant(connection: &mut PgConnection, role: &str) -> Result<(), sqlx
         "SELECT, INSERT ON events",
         "SELECT, INSERT, UPDATE ON subject_keys, vault_check",
         "SELECT, INSERT, UPDATE, DELETE ON short_lived, attempts, mails, sealed_pictures",
-        "SELECT, UPDATE ON outbox_checkpoints",
+        "SELECT, UPDATE ON outbox_checkpoints, pruned",
         "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA views",
     ] {
         connection.execute(format!("GRANT {grant} TO {role}").as_str()).await?;

@@ -17,6 +17,7 @@ pub mod memory;
 pub mod page;
 pub mod passkeys;
 pub mod pictures;
+pub mod prune;
 pub mod rebuild;
 pub mod runner;
 pub mod sessions;
