@@ -10,6 +10,8 @@ mod history;
 mod mail;
 mod passkeys;
 mod people;
+mod person;
+mod person_passkeys;
 mod pictures;
 mod places;
 
@@ -48,15 +50,15 @@ fn people_routes() -> Router<App> {
     Router::new()
         .route("/admin/people", get(people::list))
         .route("/admin/people/new", get(people::new).post(people::create))
-        .route("/admin/people/{id}", get(people::show).post(people::change))
-        .route("/admin/people/{id}/{act}", post(people::act))
-        .route("/admin/people/{id}/delete", get(people::ask_delete).post(people::delete))
-        .route("/admin/people/{id}/sessions/end-all", post(people::end_all_sessions))
-        .route("/admin/people/{id}/sessions/{session}/end", post(people::end_session))
-        .route("/admin/people/{id}/passkeys/{passkey}/restore", post(people::restore_passkey))
+        .route("/admin/people/{id}", get(person::show).post(person::change))
+        .route("/admin/people/{id}/{act}", post(person::act))
+        .route("/admin/people/{id}/delete", get(person::ask_delete).post(person::delete))
+        .route("/admin/people/{id}/sessions/end-all", post(person_passkeys::end_all_sessions))
+        .route("/admin/people/{id}/sessions/{session}/end", post(person_passkeys::end_session))
+        .route("/admin/people/{id}/passkeys/{passkey}/restore", post(person_passkeys::restore_passkey))
         .route(
             "/admin/people/{id}/passkeys/{passkey}/remove",
-            get(people::ask_remove_passkey).post(people::remove_passkey),
+            get(person_passkeys::ask_remove_passkey).post(person_passkeys::remove_passkey),
         )
 }
 

@@ -8,7 +8,7 @@ use axum::routing::post;
 
 use super::account;
 use super::frame::{Resident, Steward, require_step_up, shown};
-use super::people;
+use super::person;
 use crate::admin::users::{existing, user_id};
 use crate::app::App;
 use crate::http::error::ApiError;
@@ -76,7 +76,7 @@ async fn set(
         let set = async { pictures::set(&app, &context, &user, pictures::uploaded(form).await?).await };
         match set.await.map_err(wrong) {
             Ok(()) => Ok(see_other(&path)),
-            Err(Ok(wrong)) => people::refused_picture(&app, &signed_in, id, wrong).await,
+            Err(Ok(wrong)) => person::refused_picture(&app, &signed_in, id, wrong).await,
             Err(Err(error)) => Err(error.into()),
         }
     };
