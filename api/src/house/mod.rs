@@ -2,6 +2,9 @@
 
 mod account;
 mod api_keys;
+mod client;
+mod client_form;
+mod client_secrets;
 mod clients;
 mod diagnostics;
 mod frame;
@@ -77,10 +80,13 @@ fn app_routes() -> Router<App> {
     Router::new()
         .route("/admin/apps", get(clients::list))
         .route("/admin/apps/new", get(clients::new).post(clients::create))
-        .route("/admin/apps/{id}", get(clients::show).post(clients::change))
-        .route("/admin/apps/{id}/secrets", post(clients::add_secret))
-        .route("/admin/apps/{id}/secrets/{secret}/remove", get(clients::ask_remove_secret).post(clients::remove_secret))
-        .route("/admin/apps/{id}/delete", get(clients::ask_delete).post(clients::delete))
+        .route("/admin/apps/{id}", get(client::show).post(client::change))
+        .route("/admin/apps/{id}/secrets", post(client_secrets::add_secret))
+        .route(
+            "/admin/apps/{id}/secrets/{secret}/remove",
+            get(client_secrets::ask_remove_secret).post(client_secrets::remove_secret),
+        )
+        .route("/admin/apps/{id}/delete", get(client::ask_delete).post(client::delete))
         .route("/admin/mail", get(mail::show))
         .route("/admin/mail/test", post(mail::test))
         .route("/admin/api-keys", get(api_keys::show).post(api_keys::create))
