@@ -7,7 +7,7 @@ use chancery_domain::signing_algorithm::SigningAlgorithm;
 
 use super::people::group_choices;
 use crate::accounts;
-use crate::admin::clients::ClientInput;
+use crate::admin::client_input::ClientInput;
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::pages::house::{Choice, ClientForm, Field};
