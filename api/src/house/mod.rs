@@ -2,6 +2,7 @@
 
 mod account;
 mod api_keys;
+mod apps;
 mod client;
 mod client_form;
 mod client_secrets;
@@ -45,8 +46,8 @@ fn account_routes() -> Router<App> {
         .route("/admin/diagnostics", get(diagnostics::show))
         .route("/admin/history", get(history::history))
         .route("/admin/history/{position}", get(history::raw))
-        .route("/account/apps", get(account::apps))
-        .route("/account/apps/{id}/withdraw", get(account::ask_withdraw).post(account::withdraw))
+        .route("/account/apps", get(apps::show))
+        .route("/account/apps/{id}/withdraw", get(apps::ask_withdraw).post(apps::withdraw))
 }
 
 fn people_routes() -> Router<App> {
