@@ -225,6 +225,8 @@ pub struct UserFilter {
     pub disabled: Vec<bool>,
     pub email_verified: Vec<bool>,
     pub group: Option<GroupId>,
+    /// Leaves out the account of `STATIC_API_KEY`.
+    pub people_only: bool,
 }
 
 /// # Errors
@@ -328,7 +330,8 @@ pub async fn list(
                        AND (cardinality($3::bool[]) = 0 OR disabled = ANY($3))
                        AND (cardinality($4::bool[]) = 0 OR email_verified = ANY($4))
                        AND ($5::uuid IS NULL OR EXISTS (SELECT 1 FROM memberships m
-                                                        WHERE m.user_id = users.user_id AND m.group_id = $5))";
+                                                        WHERE m.user_id = users.user_id AND m.group_id = $5))
+                       AND NOT ($6 AND is_static)";
     let group = filter.group.map(|group| group.0);
     let search = filter.search.as_deref().map(crate::page::like);
     let total: i64 = sqlx::query_scalar(&format!("SELECT count(*) FROM users WHERE {MATCHES}"))
@@ -337,6 +340,7 @@ pub async fn list(
         .bind(&filter.disabled)
         .bind(&filter.email_verified)
         .bind(group)
+        .bind(filter.people_only)
         .fetch_one(&mut *connection)
         .await?;
     let order = paging.order(
@@ -354,12 +358,13 @@ pub async fn list(
         "registered_at, user_id",
     );
     let (limit, offset) = paging.window(total);
-    let rows = sqlx::query_as(&format!("SELECT {USER} FROM users WHERE {MATCHES} ORDER BY {order} LIMIT $6 OFFSET $7"))
+    let rows = sqlx::query_as(&format!("SELECT {USER} FROM users WHERE {MATCHES} ORDER BY {order} LIMIT $7 OFFSET $8"))
         .bind(&search)
         .bind(&filter.is_admin)
         .bind(&filter.disabled)
         .bind(&filter.email_verified)
         .bind(group)
+        .bind(filter.people_only)
         .bind(limit)
         .bind(offset)
         .fetch_all(connection)

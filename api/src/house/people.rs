@@ -48,13 +48,13 @@ pub fn asked(query: Option<&str>) -> (Paging, String) {
 pub async fn list(State(app): State<App>, Steward(signed_in): Steward, OriginalUri(uri): OriginalUri) -> Response {
     let shown_page = async {
         let (paging, search) = asked(uri.query());
-        let filter =
-            UserFilter { search: Some(search.clone()).filter(|text| !text.is_empty()), ..UserFilter::default() };
+        let text = Some(search.clone()).filter(|text| !text.is_empty());
+        let filter = UserFilter { search: text, people_only: true, ..UserFilter::default() };
         let mut connection = app.pool.acquire().await?;
         let rows = users::list(&mut connection, &filter, &paging).await?;
         let pages = pages(&rows, PATH, &search, "person", "people");
         let mut people = Vec::with_capacity(rows.rows.len());
-        for user in rows.rows.iter().filter(|user| !user.is_static) {
+        for user in &rows.rows {
             let held = passkeys::of_user(&mut *connection, user.id()).await?;
             let last = held.iter().filter_map(|row| row.last_used_at).max();
             people.push(PersonRow {
