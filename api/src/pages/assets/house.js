@@ -38,8 +38,11 @@ for (const form of document.querySelectorAll("[data-shrink]")) {
   chooser.addEventListener("change", () => delete form.dataset.shrunk);
   form.addEventListener("submit", async (event) => {
     const file = chooser.files[0];
-    if (!file || event.submitter?.formNoValidate || form.dataset.shrunk) return;
+    if (!file || event.submitter?.formNoValidate || form.dataset.shrunk === "yes") return;
     event.preventDefault();
+    // Pressed again while it is being made small.
+    if (form.dataset.shrunk) return;
+    form.dataset.shrunk = "not yet";
     try {
       const files = new DataTransfer();
       files.items.add(await shrunk(file));
