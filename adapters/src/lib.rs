@@ -10,6 +10,7 @@ pub mod geo_updates;
 pub mod mailer;
 mod outbound;
 pub mod passkeys;
+pub mod pictures;
 pub mod postgres;
 pub mod short_lived;
 pub mod signing;

@@ -92,8 +92,8 @@ pub async fn grant(connection: &mut PgConnection, role: &str) -> Result<(), sqlx
         "USAGE ON SCHEMA public, views",
         "SELECT, INSERT ON events",
         "SELECT, INSERT, UPDATE ON subject_keys, vault_check",
-        "SELECT, INSERT, UPDATE, DELETE ON short_lived, attempts, mails",
-        "SELECT, UPDATE ON outbox_checkpoints",
+        "SELECT, INSERT, UPDATE, DELETE ON short_lived, attempts, mails, sealed_pictures",
+        "SELECT, UPDATE ON outbox_checkpoints, pruned",
         "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA views",
     ] {
         connection.execute(format!("GRANT {grant} TO {role}").as_str()).await?;

@@ -9,6 +9,7 @@ use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, EnrollmentRefus
 use chancery_domain::ids::{EnrollmentId, GroupId, UserId};
 use chancery_domain::user::{Profile, RegisteredVia, User as UserAggregate, UserCommand, UserRefusal};
 use chancery_projections::enrollments::{self, EnrollmentRow};
+use chancery_projections::pictures;
 use chancery_projections::users::{self, User};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
@@ -84,12 +85,13 @@ pub async fn change_own(app: &App, context: &Context, user: &User, profile: Prof
     execute(app, context, user.id(), UserCommand::ChangeProfile { profile, email_verified }).await
 }
 
-/// Records the erasure, then destroys the person's data key.
+/// Records the erasure, then destroys the person's data key and what is sealed under it outside the log.
 pub async fn erase(app: &App, context: &Context, id: UserId) -> Result<i64, ApiError> {
     let other_admins = users::other_admins(&app.pool, id).await? > 0;
     let position = execute(app, context, id, UserCommand::Erase { other_admins }).await?;
     let mut connection = app.pool.acquire().await?;
     app.store.vault().destroy(&Subject::user(id), &mut connection).await.map_err(StoreError::from)?;
+    pictures::drop_all(&mut *connection, id).await?;
     Ok(position)
 }
 

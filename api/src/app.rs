@@ -17,7 +17,7 @@ use chancery_projections::memory::ViewMemory;
 use chancery_projections::runner;
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
 use crate::http::failures::Failures;
@@ -50,6 +50,8 @@ pub struct Parts {
     pub key_uses: KeyUses,
     pub limits: Limits,
     pub requests: Requests,
+    /// Making a picture takes much memory: one at a time.
+    pub portraits: Semaphore,
     /// How far the audit view has come.
     pub audit: watch::Receiver<i64>,
 }

@@ -6,6 +6,7 @@ use chancery_domain::Event;
 use chancery_domain::personal::Subject;
 use chancery_domain::user::UserEvent;
 use chancery_projections::mails::queue;
+use chancery_projections::{pictures, prune};
 use tokio::sync::watch;
 
 use crate::app::App;
@@ -79,6 +80,12 @@ async fn upkeep(app: &App) {
     }
     if let Err(error) = app.short_lived.sweep(app.now()).await {
         tracing::debug!(%error, "what has expired was not swept");
+    }
+    if let Err(error) = pictures::sweep(&app.pool, app.now()).await {
+        tracing::debug!(%error, "pictures that nobody has were not swept");
+    }
+    if let Err(error) = prune::run(&app.pool, app.now()).await {
+        tracing::debug!(%error, "what ended long ago was not removed from the views");
     }
     let passed_over = async {
         if app.config.smtp.is_none() {

@@ -11,7 +11,9 @@ use chancery_domain::ids::{ClientId, ClientSecretId};
 use chancery_projections::clients;
 use serde::Deserialize;
 
-use crate::admin::clients::{ClientInput, check_secret, client_error, prefix_of};
+use crate::admin::client_input::ClientInput;
+use crate::admin::client_secrets::{check_secret, prefix_of};
+use crate::admin::clients::client_error;
 use crate::app::App;
 use crate::http::error::ApiError;
 

@@ -17,6 +17,7 @@ pub mod mail;
 pub mod oidc;
 pub mod openapi;
 pub mod pages;
+pub mod pictures;
 pub mod router;
 pub mod signing_keys;
 pub mod telemetry;

@@ -1,6 +1,6 @@
 //! All routes, grouped by who calls them, and the layers around them.
 
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -17,7 +17,7 @@ use crate::http::{csrf, request, security_headers};
 use crate::limits::admission;
 use crate::pages::assets;
 use crate::pages::render::error_page;
-use crate::{admin, house, oidc, openapi, pages, webauthn};
+use crate::{admin, house, oidc, openapi, pages, pictures, webauthn};
 
 /// The largest body that is read: forms and JSON alike.
 const MAX_BODY: usize = 64 * 1024;
@@ -35,6 +35,13 @@ pub fn router(app: App) -> Router {
         .merge(pages::verification::routes())
         .merge(house::routes())
         .layer(middleware::from_fn_with_state(app.clone(), csrf::protect));
+    // These alone take a file.
+    let uploads = Router::new()
+        .merge(admin::pictures::routes())
+        .merge(house::picture_routes())
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(app.clone(), csrf::protect))
+        .layer(DefaultBodyLimit::max(pictures::MAX_BODY));
     let protocol = oidc::protocol_routes().layer(middleware::from_fn(any_origin));
     Router::new()
         .merge(own)
@@ -47,6 +54,7 @@ pub fn router(app: App) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
+        .merge(uploads)
         .layer(middleware::from_fn_with_state(app.clone(), in_our_words))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
         .layer(middleware::from_fn_with_state(app.clone(), admission::admit))
@@ -117,7 +125,7 @@ async fn in_our_words(State(app): State<App>, request: Request, next: Next) -> R
     let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let plain = content_type.is_some_and(|value| value.starts_with("text/plain"));
     let (code, says) = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => ("request_too_large", "The request is too large."),
+        StatusCode::PAYLOAD_TOO_LARGE if plain => ("request_too_large", "The request is too large."),
         _ if status.is_client_error() && plain => ("invalid_request", "The request cannot be read."),
         _ => return response,
     };

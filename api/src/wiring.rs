@@ -25,6 +25,7 @@ use chancery_projections::mails::Outbox;
 use chancery_projections::memory::ViewMemory;
 use chancery_projections::runner::Runner;
 use sqlx::postgres::PgConnectOptions;
+use tokio::sync::Semaphore;
 
 use crate::app::{App, Parts};
 use crate::config::{Config, Database, Login};
@@ -196,6 +197,7 @@ pub async fn application(
         key_uses: KeyUses::default(),
         limits: Limits::new(config.rate_limit_percent, Attempts::new(pool.clone())),
         requests: Requests::new(config.telemetry.counts(), config.app_url.scheme() == "https"),
+        portraits: Semaphore::new(1),
         audit: audit.context("there is no audit projection")?,
         clock,
         entropy,

@@ -16,6 +16,8 @@ pub mod mails;
 pub mod memory;
 pub mod page;
 pub mod passkeys;
+pub mod pictures;
+pub mod prune;
 pub mod rebuild;
 pub mod runner;
 pub mod sessions;
@@ -33,6 +35,7 @@ pub fn transactional() -> Vec<Arc<dyn Projection>> {
     vec![
         Arc::new(users::Users),
         Arc::new(passkeys::Passkeys),
+        Arc::new(pictures::Pictures),
         Arc::new(enrollments::Enrollments),
         Arc::new(groups::Groups),
         Arc::new(api_keys::ApiKeys),

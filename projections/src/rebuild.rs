@@ -1,13 +1,16 @@
 //! Rebuilding every view from the log, beside the live ones, and comparing.
 //!
 //! A shadow schema is made with the same tables, the same projections fill it from position 1, and at the end, under the
-//! append lock, when both schemas stand at the same position, they are compared row by row. With `swap`, the shadow
+//! append lock, when both schemas stand at the same position and lack the same old rows (`prune`), they are compared row by
+//! row. With `swap`, the shadow
 //! then takes the place of the live schema in the same transaction.
 
 use std::sync::Arc;
 
 use chancery_adapters::event_store::{Feed, FeedError, Projection, ProjectionError};
 use sqlx::{Connection, Executor, PgConnection};
+
+use crate::prune;
 
 const BATCH: i64 = 2_000;
 const SHADOW: &str = "views_rebuilt";
@@ -87,6 +90,7 @@ pub async fn rebuild(
             .execute(&mut *transaction)
             .await?;
     }
+    prune::level(&mut transaction, SHADOW).await?;
     let mut compared = Vec::new();
     for table in tables {
         compared.push(compare(&mut transaction, &table).await?);

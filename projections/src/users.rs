@@ -2,6 +2,7 @@
 
 use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
 use chancery_domain::custom_claim::CustomClaim;
+use chancery_domain::digest::Digest;
 use chancery_domain::ids::{ClientId, GroupId, UserId};
 use chancery_domain::user::{Profile, RegisteredVia, UserEvent};
 use chancery_domain::{Event, Recorded};
@@ -82,6 +83,14 @@ async fn apply(connection: &mut PgConnection, recorded: &Recorded, event: &UserE
             sqlx::query("DELETE FROM memberships WHERE group_id = $1 AND user_id = $2")
                 .bind(group_id.0)
                 .bind(id)
+                .execute(connection)
+                .await?;
+        }
+        // Apps are told of a picture together with the rest of the profile.
+        UserEvent::PictureSet { .. } | UserEvent::PictureRemoved => {
+            sqlx::query("UPDATE users SET updated_at = $2 WHERE user_id = $1")
+                .bind(id)
+                .bind(at)
                 .execute(connection)
                 .await?;
         }
@@ -191,11 +200,20 @@ pub struct User {
     pub registered_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
     pub second_passkey_declined_at: Option<OffsetDateTime>,
+    picture: Option<Vec<u8>>,
 }
+
+/// What makes a [`User`].
+const USER: &str = "users.*, (SELECT p.digest FROM pictures p WHERE p.user_id = users.user_id) AS picture";
 
 impl User {
     pub fn id(&self) -> UserId {
         UserId(self.user_id)
+    }
+
+    /// The digest of their sealed picture, if they have one.
+    pub fn picture(&self) -> Option<Digest> {
+        self.picture.as_deref().and_then(|digest| digest.try_into().ok()).map(Digest::from_bytes)
     }
 }
 
@@ -207,12 +225,14 @@ pub struct UserFilter {
     pub disabled: Vec<bool>,
     pub email_verified: Vec<bool>,
     pub group: Option<GroupId>,
+    /// Leaves out the account of `STATIC_API_KEY`.
+    pub people_only: bool,
 }
 
 /// # Errors
 /// Those of the database, here and below.
 pub async fn find(executor: impl PgExecutor<'_>, id: UserId) -> Result<Option<User>, sqlx::Error> {
-    sqlx::query_as("SELECT * FROM users WHERE user_id = $1").bind(id.0).fetch_optional(executor).await
+    sqlx::query_as(&format!("SELECT {USER} FROM users WHERE user_id = $1")).bind(id.0).fetch_optional(executor).await
 }
 
 /// A person with what claims and policy ask of them.
@@ -269,8 +289,8 @@ impl Person {
 
 /// All that decisions ask about a person, in one statement.
 pub async fn find_person(executor: impl PgExecutor<'_>, id: UserId) -> Result<Option<Person>, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT users.*,
+    sqlx::query_as(&format!(
+        "SELECT {USER},
                 ARRAY(SELECT jsonb_build_object('group_id', g.group_id, 'name', g.name, 'claims', g.claims)
                       FROM groups g JOIN memberships m USING (group_id) WHERE m.user_id = $1 ORDER BY g.name) AS groups,
                 ARRAY(SELECT jsonb_build_object('client_id', k.client_id, 'scopes', k.scopes)
@@ -282,8 +302,8 @@ pub async fn find_person(executor: impl PgExecutor<'_>, id: UserId) -> Result<Op
                          -- The consent streams of a person are named `user:client`.
                          OR (c.aggregate_type = 'consent' AND c.aggregate_id > $1::text || ':'
                              AND c.aggregate_id < $1::text || ';')) AS cutoffs
-         FROM users WHERE user_id = $1",
-    )
+         FROM users WHERE user_id = $1"
+    ))
     .bind(id.0)
     .fetch_optional(executor)
     .await
@@ -291,10 +311,12 @@ pub async fn find_person(executor: impl PgExecutor<'_>, id: UserId) -> Result<Op
 
 /// By username or e-mail address, whatever the case.
 pub async fn find_by_name(executor: impl PgExecutor<'_>, name: &str) -> Result<Option<User>, sqlx::Error> {
-    sqlx::query_as("SELECT * FROM users WHERE lower(username) = lower($1) OR lower(email) = lower($1) LIMIT 1")
-        .bind(name)
-        .fetch_optional(executor)
-        .await
+    sqlx::query_as(&format!(
+        "SELECT {USER} FROM users WHERE lower(username) = lower($1) OR lower(email) = lower($1) LIMIT 1"
+    ))
+    .bind(name)
+    .fetch_optional(executor)
+    .await
 }
 
 pub async fn list(
@@ -308,7 +330,8 @@ pub async fn list(
                        AND (cardinality($3::bool[]) = 0 OR disabled = ANY($3))
                        AND (cardinality($4::bool[]) = 0 OR email_verified = ANY($4))
                        AND ($5::uuid IS NULL OR EXISTS (SELECT 1 FROM memberships m
-                                                        WHERE m.user_id = users.user_id AND m.group_id = $5))";
+                                                        WHERE m.user_id = users.user_id AND m.group_id = $5))
+                       AND NOT ($6 AND is_static)";
     let group = filter.group.map(|group| group.0);
     let search = filter.search.as_deref().map(crate::page::like);
     let total: i64 = sqlx::query_scalar(&format!("SELECT count(*) FROM users WHERE {MATCHES}"))
@@ -317,6 +340,7 @@ pub async fn list(
         .bind(&filter.disabled)
         .bind(&filter.email_verified)
         .bind(group)
+        .bind(filter.people_only)
         .fetch_one(&mut *connection)
         .await?;
     let order = paging.order(
@@ -334,12 +358,13 @@ pub async fn list(
         "registered_at, user_id",
     );
     let (limit, offset) = paging.window(total);
-    let rows = sqlx::query_as(&format!("SELECT * FROM users WHERE {MATCHES} ORDER BY {order} LIMIT $6 OFFSET $7"))
+    let rows = sqlx::query_as(&format!("SELECT {USER} FROM users WHERE {MATCHES} ORDER BY {order} LIMIT $7 OFFSET $8"))
         .bind(&search)
         .bind(&filter.is_admin)
         .bind(&filter.disabled)
         .bind(&filter.email_verified)
         .bind(group)
+        .bind(filter.people_only)
         .bind(limit)
         .bind(offset)
         .fetch_all(connection)

@@ -17,7 +17,8 @@ const PROTOCOL: [&str; 5] =
 /// Where the answer is not what the document says.
 pub fn check(method: &str, path: &str, status: u16, body: &str) {
     let path = path.split(['?', '#']).next().unwrap_or_default();
-    if !path.starts_with("/api/") || PROTOCOL.contains(&path) {
+    // HEAD is GET without a body (RFC 9110 §9.3.2), and with 304 the caller has the answer already.
+    if !path.starts_with("/api/") || PROTOCOL.contains(&path) || method == "HEAD" || status == 304 {
         return;
     }
     let operation = operation(method, path);
@@ -31,7 +32,7 @@ pub fn check(method: &str, path: &str, status: u16, body: &str) {
                 let json = serde_json::from_str(body).unwrap_or_else(|_| panic!("{method} {path}: no JSON: {body}"));
                 let fault = fault(&json, schema);
                 assert_eq!(fault, None, "{method} {path} {status}: {body}");
-            } else {
+            } else if described.get("content").is_none() {
                 assert_eq!(body, "", "{method} {path} {status}");
             }
         }

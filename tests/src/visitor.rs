@@ -24,6 +24,7 @@ pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -95,6 +96,14 @@ impl Visitor {
         self.send(Method::POST, path, Some(body), &headers).await
     }
 
+    /// Sends a file as the form of a page does (RFC 7578).
+    pub async fn upload(&mut self, method: Method, path: &str, name: &str, file: &[u8]) -> Answer {
+        let head = format!("--frontier\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
+        let body = [head.as_bytes(), file, b"\r\n--frontier--\r\n"].concat();
+        let headers = [("content-type", "multipart/form-data; boundary=frontier")];
+        self.send_bytes(method, path, body, &headers).await.unwrap()
+    }
+
     /// Sends as our own pages would: with the origin, and the cookies so far.
     pub async fn send(&mut self, method: Method, path: &str, body: Option<String>, headers: &[(&str, &str)]) -> Answer {
         self.try_send(method, path, body, headers).await.unwrap()
@@ -109,6 +118,16 @@ impl Visitor {
         method: Method,
         path: &str,
         body: Option<String>,
+        headers: &[(&str, &str)],
+    ) -> reqwest::Result<Answer> {
+        self.send_bytes(method, path, body.unwrap_or_default().into_bytes(), headers).await
+    }
+
+    async fn send_bytes(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
         headers: &[(&str, &str)],
     ) -> reqwest::Result<Answer> {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
@@ -126,14 +145,15 @@ impl Visitor {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = request.body(body.unwrap_or_default()).send().await?;
+        let response = request.body(body).send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         for cookie in headers.get_all(SET_COOKIE) {
             self.keep(cookie.to_str().unwrap());
         }
-        let text = response.text().await?;
+        let bytes = response.bytes().await?.to_vec();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         crate::contract::check(method.as_str(), path.strip_prefix(&self.base).unwrap_or(path), status, &text);
-        Ok(Answer { status, headers, text })
+        Ok(Answer { status, headers, text, bytes })
     }
 
     fn keep(&mut self, cookie: &str) {

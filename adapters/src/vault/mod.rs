@@ -4,6 +4,7 @@
 //! configured secret. Destroying a subject's data key erases the subject in every event at once. `rotation` puts another
 //! `ENCRYPTION_KEY` in the place of the one that is in use.
 
+mod bytes;
 mod derived;
 mod keys;
 mod master;

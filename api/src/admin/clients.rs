@@ -1,19 +1,14 @@
 //! `/api/oidc/clients`: apps.
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{get, put};
 use axum::{Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_adapters::event_store::ExecuteError;
-use chancery_domain::client::{
-    ACCESS_TOKEN_SECONDS, Client, ClientCommand, ClientRefusal, ClientSettings, REFRESH_TOKEN_SECONDS, SECRET_PREFIX,
-};
-use chancery_domain::digest::Digest;
-use chancery_domain::ids::{ClientId, ClientSecretId, GroupId};
-use chancery_domain::oauth::redirect_uri::RedirectUri;
+use chancery_domain::client::{Client, ClientCommand, ClientRefusal, ClientSettings};
+use chancery_domain::ids::{ClientId, GroupId};
 use chancery_domain::policy::admin::AdminAction;
 use chancery_projections::clients::{self, ClientRow, SecretRow};
 use chancery_projections::groups;
@@ -22,7 +17,8 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::audit_logs::rfc3339;
+use super::client_input::ClientInput;
+use super::client_secrets::secret_json;
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::json::JsonBody;
@@ -36,9 +32,6 @@ pub fn routes() -> Router<App> {
         .route("/api/oidc/clients/{id}", get(find).put(update).delete(remove))
         .route("/api/oidc/clients/{id}/meta", get(meta))
         .route("/api/oidc/clients/{id}/allowed-user-groups", put(set_groups))
-        .route("/api/oidc/clients/{id}/secrets", get(secrets).post(add_secret))
-        .route("/api/oidc/clients/{id}/secrets/{secret}", delete(remove_secret))
-        .route("/api/oidc/clients/{id}/secret", post(replace_secret))
 }
 
 /// What everybody may know of an app.
@@ -72,13 +65,6 @@ fn client_json(row: &ClientRow, secrets: &[SecretRow], now: OffsetDateTime) -> V
         json.extend(more);
     }
     json
-}
-
-fn secret_json(secret: &SecretRow, now: OffsetDateTime) -> Value {
-    json!({
-        "id": secret.secret_id, "prefix": secret.prefix, "createdAt": rfc3339(secret.created_at),
-        "expiresAt": secret.expires_at.map(rfc3339), "isActive": secret.active_at(now)
-    })
 }
 
 async fn full_json(app: &App, id: &ClientId) -> Result<Value, ApiError> {
@@ -122,77 +108,6 @@ pub fn client_error(error: ExecuteError<ClientRefusal>) -> ApiError {
         ClientRefusal::PublicClient => field("secret", "invalid_value", "cannot be given to a public client"),
         ClientRefusal::TooManySecrets => field("secret", "too_many", "cannot be added: a client has 20 at most"),
         ClientRefusal::BadExpiration => field("expiresAt", "invalid_value", "must lie in the future"),
-    }
-}
-
-/// `ClientInput` of Pocket ID, and beside it what only we have.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ClientInput {
-    pub id: Option<String>,
-    pub name: String,
-    pub description: String,
-    #[serde(rename = "callbackURLs")]
-    pub callback_urls: Vec<String>,
-    #[serde(rename = "logoutCallbackURLs")]
-    pub logout_callback_urls: Vec<String>,
-    pub is_public: bool,
-    pub pkce_enabled: bool,
-    pub requires_reauthentication: bool,
-    pub skip_consent: bool,
-    #[serde(rename = "launchURL")]
-    pub launch_url: Option<String>,
-    pub is_group_restricted: bool,
-    pub access_token_duration_minutes: i64,
-    pub refresh_token_duration_minutes: i64,
-    #[serde(rename = "idTokenSigningAlg")]
-    pub id_token_signing_alg: Option<String>,
-    pub minimal_id_token: bool,
-}
-
-impl ClientInput {
-    /// # Errors
-    /// `validation_failed`, with every redirect URI that cannot be registered.
-    pub fn settings(&self, app: &App) -> Result<ClientSettings, ApiError> {
-        let mut errors = Vec::new();
-        let insecure = app.config.allow_insecure_callback_urls;
-        let mut uris = |field: &str, list: &[String]| -> Vec<RedirectUri> {
-            let parse = |(index, text): (usize, &String)| match RedirectUri::register(text, insecure) {
-                Ok(uri) => Some(uri),
-                Err(error) => {
-                    errors.push((format!("{field}[{index}]"), "callback_url_pattern".to_owned(), error.to_string()));
-                    None
-                }
-            };
-            list.iter().enumerate().filter_map(parse).collect()
-        };
-        let redirect_uris = uris("callbackURLs", &self.callback_urls);
-        let post_logout_redirect_uris = uris("logoutCallbackURLs", &self.logout_callback_urls);
-        let algorithm = self.id_token_signing_alg.as_deref().unwrap_or("RS256").parse();
-        let id_token_algorithm = algorithm.unwrap_or_else(|_| {
-            errors.push(("idTokenSigningAlg".into(), "oneof".into(), "must be RS256, ES256 or EdDSA".into()));
-            Default::default()
-        });
-        if !errors.is_empty() {
-            return Err(ApiError::validation(&errors));
-        }
-        let minutes = |minutes: i64, default: i64| if minutes == 0 { default } else { minutes.saturating_mul(60) };
-        Ok(ClientSettings {
-            name: self.name.trim().to_owned(),
-            description: self.description.trim().to_owned(),
-            redirect_uris,
-            post_logout_redirect_uris,
-            is_public: self.is_public,
-            pkce_required: self.pkce_enabled || self.is_public,
-            requires_reauthentication: self.requires_reauthentication,
-            skip_consent: self.skip_consent,
-            launch_url: self.launch_url.clone().filter(|url| !url.is_empty()),
-            is_group_restricted: self.is_group_restricted,
-            id_token_algorithm,
-            minimal_id_token: self.minimal_id_token,
-            access_token_seconds: minutes(self.access_token_duration_minutes, ACCESS_TOKEN_SECONDS),
-            refresh_token_seconds: minutes(self.refresh_token_duration_minutes, REFRESH_TOKEN_SECONDS),
-        })
     }
 }
 
@@ -314,128 +229,4 @@ async fn set_groups(
         members.remove("allowedUserGroups");
     }
     Ok(Json(json))
-}
-
-async fn secrets(
-    State(app): State<App>,
-    principal: Principal,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
-    principal.may(&app, AdminAction::ReadClients)?;
-    let id = client_id(&id)?;
-    existing(&app, &id).await?;
-    let rows = clients::secrets(&app.pool, &id).await?;
-    Ok(Json(rows.iter().map(|row| secret_json(row, app.now())).collect()))
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct SecretInput {
-    secret: Option<String>,
-    #[serde(with = "time::serde::rfc3339::option")]
-    expires_at: Option<OffsetDateTime>,
-}
-
-/// The body is optional.
-fn secret_input(body: &Bytes) -> Result<SecretInput, ApiError> {
-    if body.is_empty() {
-        return Ok(SecretInput::default());
-    }
-    let input: SecretInput = serde_json::from_slice(body).map_err(|_| ApiError::invalid_body())?;
-    input.secret.as_deref().map_or(Ok(()), check_secret)?;
-    Ok(input)
-}
-
-/// # Errors
-/// `validation_failed` for a secret that somebody chose too short or that does not go into a header.
-pub fn check_secret(secret: &str) -> Result<(), ApiError> {
-    if secret.len() >= 16 && secret.bytes().all(|c| c.is_ascii_graphic()) {
-        return Ok(());
-    }
-    let message = "needs 16 printable characters at least";
-    Err(ApiError::validation(&[("secret".into(), "printascii".into(), message.into())]))
-}
-
-/// A secret that was just added, shown this once.
-pub struct NewSecret {
-    pub id: ClientSecretId,
-    pub secret: String,
-    pub prefix: String,
-}
-
-/// Adds a secret, the caller's or one of 256 random bits.
-pub async fn issue_secret(
-    app: &App,
-    context: &chancery_domain::context::Context,
-    id: &ClientId,
-    chosen: Option<String>,
-    expires_at: Option<OffsetDateTime>,
-) -> Result<NewSecret, ApiError> {
-    let secret = chosen.unwrap_or_else(|| format!("{SECRET_PREFIX}{}", app.entropy.token().expose()));
-    let (secret_id, prefix) = (ClientSecretId(app.entropy.uuid_v4()), prefix_of(&secret));
-    let (digest, now) = (Digest::of(&secret), app.now());
-    let add = ClientCommand::AddSecret { secret_id, prefix: prefix.clone(), digest, expires_at, now };
-    app.store.execute::<Client>(id.as_str(), add, context).await.map_err(client_error)?;
-    Ok(NewSecret { id: secret_id, secret, prefix })
-}
-
-/// What may be shown of a secret for ever: the common beginning tells nobody anything, what follows it does.
-pub fn prefix_of(secret: &str) -> String {
-    let shown = if secret.starts_with(SECRET_PREFIX) { 8 } else { 4 };
-    if secret.len() <= 2 * shown { String::new() } else { secret.chars().take(shown).collect() }
-}
-
-async fn add_secret(
-    State(app): State<App>,
-    circumstances: Circumstances,
-    principal: Principal,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    principal.may(&app, AdminAction::ManageClientSecrets)?;
-    let id = client_id(&id)?;
-    let input = secret_input(&body)?;
-    let context = circumstances.context(&app, principal.actor.clone());
-    let added = issue_secret(&app, &context, &id, input.secret, input.expires_at).await?;
-    let rows = clients::secrets(&app.pool, &id).await?;
-    let row = rows.iter().find(|row| row.secret_id == added.id.0).ok_or_else(ApiError::internal)?;
-    let mut json = secret_json(row, app.now());
-    json["secret"] = json!(added.secret);
-    Ok((StatusCode::CREATED, Json(json)))
-}
-
-/// The call that Pocket ID had before 2.14 and its tools still make: one secret in place of all.
-async fn replace_secret(
-    State(app): State<App>,
-    circumstances: Circumstances,
-    principal: Principal,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Json<Value>, ApiError> {
-    principal.may(&app, AdminAction::ManageClientSecrets)?;
-    let id = client_id(&id)?;
-    let input = secret_input(&body)?;
-    let before = clients::secrets(&app.pool, &id).await?;
-    let context = circumstances.context(&app, principal.actor.clone());
-    let added = issue_secret(&app, &context, &id, input.secret, None).await?;
-    for row in before {
-        let remove = ClientCommand::RemoveSecret { secret_id: ClientSecretId(row.secret_id) };
-        app.store.execute::<Client>(id.as_str(), remove, &context).await.map_err(client_error)?;
-    }
-    Ok(Json(json!({ "secret": added.secret })))
-}
-
-async fn remove_secret(
-    State(app): State<App>,
-    circumstances: Circumstances,
-    principal: Principal,
-    Path((id, secret)): Path<(String, String)>,
-) -> Result<StatusCode, ApiError> {
-    principal.may(&app, AdminAction::ManageClientSecrets)?;
-    let id = client_id(&id)?;
-    let secret_id = secret.parse().map_err(|_| ApiError::not_found())?;
-    let context = circumstances.context(&app, principal.actor.clone());
-    let remove = ClientCommand::RemoveSecret { secret_id };
-    app.store.execute::<Client>(id.as_str(), remove, &context).await.map_err(client_error)?;
-    Ok(StatusCode::NO_CONTENT)
 }

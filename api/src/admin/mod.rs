@@ -2,10 +2,13 @@
 
 pub mod api_keys;
 pub mod audit_logs;
+pub mod client_input;
+pub mod client_secrets;
 pub mod clients;
 pub mod custom_claims;
 pub mod groups;
 pub mod mail;
+pub mod pictures;
 pub mod sessions;
 pub mod static_api_key;
 pub mod users;
@@ -23,6 +26,7 @@ pub fn routes() -> Router<App> {
         .merge(api_keys::routes())
         .merge(audit_logs::routes())
         .merge(clients::routes())
+        .merge(client_secrets::routes())
         .merge(custom_claims::routes())
         .merge(groups::routes())
         .merge(mail::routes())

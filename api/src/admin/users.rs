@@ -131,6 +131,7 @@ async fn list(State(app): State<App>, principal: Principal, listing: Listing) ->
         disabled: listing.flags("disabled"),
         email_verified: listing.flags("emailVerified"),
         group: None,
+        people_only: false,
     };
     let mut connection = app.pool.acquire().await?;
     let page = users::list(&mut connection, &filter, &listing.paging).await?;

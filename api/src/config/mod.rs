@@ -3,6 +3,8 @@
 //! Every secret can also come from a file named by `<NAME>_FILE`. A setting that is unknown or weak stops the start and
 //! names the remedy; a variable of Pocket ID that has no meaning here is only mentioned.
 
+mod network;
+mod outside;
 mod settings;
 pub mod telemetry;
 #[cfg(test)]

@@ -1,22 +1,19 @@
 //! Reading and checking single settings; problems are gathered, so that all are shown at once.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 
-use chancery_adapters::mailer::Security;
 use chancery_domain::secret::Secret;
 use ipnet::IpNet;
-use url::{Host, Url};
 
 use super::settings::{POCKET_ID_ONLY, SETTINGS, Setting};
-use super::{AddressHeader, ConfigError, Database, GeoDownload, Listen, LogFormat, Login, Smtp, TrustProxy};
+use super::{ConfigError, LogFormat};
 
 pub(super) struct Values {
-    variables: BTreeMap<String, String>,
-    problems: Vec<String>,
-    warnings: Vec<String>,
+    pub(super) variables: BTreeMap<String, String>,
+    pub(super) problems: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Values {
@@ -164,173 +161,6 @@ impl Values {
         u32::try_from(percent).ok()
     }
 
-    pub fn smtp(&mut self) -> Option<Smtp> {
-        let host = self.optional("SMTP_HOST")?;
-        self.require("SMTP_FROM", "the address that mails are from");
-        let security = match self.value("SMTP_TLS").to_ascii_lowercase().as_str() {
-            "none" => Security::None,
-            "starttls" => Security::StartTls,
-            "tls" => Security::Tls,
-            other => {
-                self.problems.push(format!("SMTP_TLS must be starttls, tls or none, not {other:?}"));
-                Security::StartTls
-            }
-        };
-        let port = match (self.variables.contains_key("SMTP_PORT"), security) {
-            (true, _) => self.port("SMTP_PORT"),
-            (false, Security::None) => 25,
-            (false, Security::StartTls) => 587,
-            (false, Security::Tls) => 465,
-        };
-        let credentials = match (self.optional("SMTP_USER"), self.optional("SMTP_PASSWORD")) {
-            (Some(user), Some(password)) => Some((user, Secret::new(password))),
-            (None, None) => None,
-            _ => {
-                self.problems.push("SMTP_USER and SMTP_PASSWORD go together; set both, or none".to_owned());
-                None
-            }
-        };
-        if security == Security::None {
-            self.warnings.push("SMTP_TLS=none sends mail, and the password for it, in the clear".to_owned());
-        }
-        let from = self.value("SMTP_FROM");
-        let tell_new_sign_ins = self.flag("EMAIL_LOGIN_NOTIFICATION_ENABLED");
-        let hourly = self.integer("EMAIL_HOURLY_LIMIT", 1..=1_000_000);
-        let ca_certificate = self.optional("SMTP_CA_CERTIFICATE").map(PathBuf::from);
-        Some(Smtp { host, port, security, credentials, ca_certificate, from, tell_new_sign_ins, hourly })
-    }
-
-    pub fn trust_proxy(&mut self) -> TrustProxy {
-        match self.value("TRUST_PROXY").to_ascii_lowercase().as_str() {
-            "false" | "0" | "no" => TrustProxy::Nobody,
-            "true" | "1" | "yes" => {
-                self.warnings.push(
-                    "TRUST_PROXY=true believes the address that anyone claims; name your proxy's address or range"
-                        .to_owned(),
-                );
-                TrustProxy::Everybody
-            }
-            _ => {
-                let ranges = self.ranges("TRUST_PROXY");
-                if ranges.iter().any(|range| range.prefix_len() == 0) {
-                    self.problems.push("TRUST_PROXY names every address there is; name your proxy's range".to_owned());
-                }
-                TrustProxy::These(ranges)
-            }
-        }
-    }
-
-    pub fn listen(&mut self) -> Listen {
-        let tcp = SocketAddr::new(self.address("HOST"), self.port("PORT"));
-        let Some(path) = self.optional("UNIX_SOCKET").map(PathBuf::from) else { return Listen::Tcp(tcp) };
-        let text = self.value("UNIX_SOCKET_MODE");
-        let mode = u32::from_str_radix(text.trim_start_matches("0o"), 8).ok().filter(|mode| *mode <= 0o777);
-        let mode = mode.unwrap_or_else(|| {
-            self.problems.push(format!("UNIX_SOCKET_MODE must be octal rights such as 0660, not {text:?}"));
-            0o600
-        });
-        Listen::Unix { path, mode }
-    }
-
-    pub fn address_header(&mut self) -> AddressHeader {
-        let name = self.value("TRUSTED_PLATFORM").to_ascii_lowercase();
-        match (name.as_str(), name.parse()) {
-            ("x-forwarded-for", _) => AddressHeader::ForwardedFor,
-            ("forwarded", _) => AddressHeader::Forwarded,
-            (_, Ok(name)) => AddressHeader::Single(name),
-            (_, Err(_)) => {
-                self.problems.push(format!("TRUSTED_PLATFORM must be the name of a header, not {name:?}"));
-                AddressHeader::ForwardedFor
-            }
-        }
-    }
-
-    pub fn proxy_protocol(&mut self, listen: &Listen, trust: &TrustProxy) -> bool {
-        let on = self.flag("PROXY_PROTOCOL");
-        if on && matches!(listen, Listen::Tcp(_)) && *trust == TrustProxy::Nobody {
-            self.problems.push("PROXY_PROTOCOL needs TRUST_PROXY: name the proxies that speak it".to_owned());
-        }
-        on
-    }
-
-    /// `https`, or `http` on this machine only: WebAuthn works in secure contexts alone.
-    pub fn app_url(&mut self) -> Url {
-        let text = self.value("APP_URL").to_ascii_lowercase();
-        let url = Url::parse(&text).ok().filter(|url| url.host().is_some());
-        let Some(url) = url else {
-            self.problems.push(format!("APP_URL must be a URL such as https://id.example.org, not {text:?}"));
-            return localhost();
-        };
-        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
-            self.problems.push("APP_URL must be scheme, host and port only, such as https://id.example.org".to_owned());
-        }
-        match (url.scheme(), url.host()) {
-            ("https", Some(Host::Domain(_))) => {}
-            ("http", Some(Host::Domain(host))) if host == "localhost" || host.ends_with(".localhost") => {}
-            ("http" | "https", Some(Host::Ipv4(_) | Host::Ipv6(_))) => self.problems.push(
-                "APP_URL must name a host, not an address: passkeys belong to a domain. For a trial use \
-                 http://localhost:1411"
-                    .to_owned(),
-            ),
-            _ => self.problems.push(
-                "APP_URL must begin with https:// (http:// works on localhost only): passkeys need a secure context"
-                    .to_owned(),
-            ),
-        }
-        url
-    }
-
-    pub fn database(&mut self) -> Database {
-        let url = self.optional("DATABASE_URL").or_else(|| self.optional("DB_CONNECTION_STRING"));
-        match url {
-            Some(url) => {
-                if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-                    self.problems.push("DATABASE_URL must begin with postgres://".to_owned());
-                }
-                let password = self.optional("DATABASE_PASSWORD").map(Secret::new);
-                let owner_password = self.optional("DATABASE_OWNER_PASSWORD").map(Secret::new);
-                let owner = self.optional("DATABASE_OWNER_URL").map(Secret::new);
-                Database::Server {
-                    app: Login { url: Secret::new(url), password },
-                    owner: owner.map(|url| Login { url, password: owner_password }),
-                }
-            }
-            None => Database::Embedded {
-                data_dir: PathBuf::from(self.value("DATA_DIR")),
-                bin_dir: self.optional("POSTGRES_BIN_DIR").map(PathBuf::from),
-            },
-        }
-    }
-
-    pub fn geo_download(&mut self) -> Option<GeoDownload> {
-        let download = GeoDownload {
-            account_id: self.optional("MAXMIND_ACCOUNT_ID"),
-            license_key: self.optional("MAXMIND_LICENSE_KEY").map(Secret::new),
-            url: self.optional("GEOLITE_DB_URL"),
-        };
-        if download.account_id.as_ref().is_some_and(|id| !id.bytes().all(|byte| byte.is_ascii_digit())) {
-            self.problems.push("MAXMIND_ACCOUNT_ID must be the account's number".to_owned());
-        }
-        let key_characters = |key: &Secret<String>| {
-            key.expose().bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-        };
-        if !download.license_key.as_ref().is_none_or(key_characters) {
-            self.problems.push("MAXMIND_LICENSE_KEY has characters that no license key has".to_owned());
-        }
-        if download.account_id.is_some() && download.license_key.is_none() {
-            self.problems.push("MAXMIND_ACCOUNT_ID needs a MAXMIND_LICENSE_KEY of that account".to_owned());
-        }
-        if let Some(problem) = download.url.as_ref().and_then(|url| problem_of_download(url, &download)) {
-            self.problems.push(format!("GEOLITE_DB_URL {problem}"));
-        }
-        (download.license_key.is_some() || download.url.is_some()).then_some(download)
-    }
-
-    pub fn geolite_db_path(&mut self, downloaded: bool) -> Option<PathBuf> {
-        let own = PathBuf::from(self.value("DATA_DIR")).join("GeoLite2-City.mmdb");
-        self.optional("GEOLITE_DB_PATH").map(PathBuf::from).or(downloaded.then_some(own))
-    }
-
     pub fn encryption_key(&mut self, name: &'static str) -> Option<Secret<Vec<u8>>> {
         let key = self.optional(name)?;
         let distinct = key.bytes().collect::<std::collections::BTreeSet<_>>().len();
@@ -354,33 +184,6 @@ impl Values {
     pub fn finish(self) -> Result<Vec<String>, ConfigError> {
         if self.problems.is_empty() { Ok(self.warnings) } else { Err(ConfigError(self.problems)) }
     }
-}
-
-/// What is wrong with a URL to download from. The URL is not repeated: a key may be in it.
-fn problem_of_download(url: &str, download: &GeoDownload) -> Option<&'static str> {
-    let parsed = Url::parse(url).ok().filter(|url| url.host().is_some());
-    let Some(parsed) = parsed else { return Some("must be a URL such as https://mirror.example.org/city.mmdb") };
-    if url.contains("%s") && download.license_key.is_none() {
-        return Some("has a place for the license key, but there is no MAXMIND_LICENSE_KEY");
-    }
-    let on_this_machine = match parsed.host() {
-        Some(Host::Domain(host)) => host == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    let secret = url.contains("%s") || download.account_id.is_some();
-    match parsed.scheme() {
-        "https" => None,
-        "http" if on_this_machine || !secret => None,
-        "http" => Some("must begin with https://: the license key is sent there"),
-        _ => Some("must begin with https://"),
-    }
-}
-
-fn localhost() -> Url {
-    #[expect(clippy::expect_used, reason = "a constant")]
-    Url::parse("http://localhost:1411").expect("a URL")
 }
 
 /// One letter too few, too many or wrong, or two neighbors swapped, in a name long enough to tell.

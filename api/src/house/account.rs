@@ -1,18 +1,17 @@
-//! `/account`: a person's own profile, sessions and apps.
+//! `/account`: a person's own profile and sessions.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use chancery_domain::consent::{Consent, ConsentCommand, stream};
-use chancery_domain::ids::ClientId;
 use chancery_domain::oauth::params::Params;
 use chancery_domain::session::SessionEnd;
 use chancery_domain::user::{Profile, ProfileInput, UserCommand};
 use chancery_projections::sessions::SessionRow as Session;
-use chancery_projections::{clients, consents, groups, passkeys, sessions, users};
+use chancery_projections::users::{self, User};
+use chancery_projections::{groups, passkeys, sessions};
 
-use super::frame::{Page, Resident, count, frame, letter, place, shown, when};
+use super::frame::{Page, Resident, count, frame, place, portrait, shown, when};
 use crate::accounts;
 use crate::app::App;
 use crate::http::error::ApiError;
@@ -22,7 +21,7 @@ use crate::http::session::SignedIn;
 use crate::mail::requests;
 use crate::oidc::authorize::see_other;
 use crate::pages::house::{
-    Account, App as AppCard, Apps, Confirm, Field, Notice, ProfileForm, ProfileRights, Room, SessionRow, Sessions,
+    Account, Field, Notice, PictureForm, ProfileForm, ProfileRights, Room, SessionRow, Sessions,
 };
 use crate::pages::render::page;
 use crate::user_agent::UserAgent;
@@ -80,36 +79,48 @@ pub fn field_errors(error: &ApiError) -> Vec<(String, String)> {
 }
 
 pub async fn show(State(app): State<App>, Resident(signed_in): Resident) -> Response {
-    let input = input_of(&signed_in);
-    shown(&app, account(&app, &signed_in, &input, &[], None).await)
+    shown(&app, account(&app, &signed_in, Extra::default()).await)
 }
 
-fn input_of(signed_in: &SignedIn) -> ProfileInput {
-    let user = signed_in.user.clone();
+/// What differs from the plain page.
+#[derive(Default)]
+struct Extra {
+    notice: Option<Notice>,
+    /// What was entered, and what is wrong with it.
+    profile: Option<(ProfileInput, Vec<(String, String)>)>,
+    /// What is wrong with the file that was chosen.
+    picture: Option<String>,
+}
+
+/// The page again, which says what is wrong with the file that was chosen.
+pub async fn refused_picture(app: &App, signed_in: &SignedIn, wrong: String) -> Page {
+    account(app, signed_in, Extra { picture: Some(wrong), ..Extra::default() }).await
+}
+
+/// A person's profile as their form starts.
+pub fn input_of(user: &User) -> ProfileInput {
     ProfileInput {
-        username: user.username,
-        email: user.email,
-        first_name: user.first_name,
-        last_name: user.last_name,
-        display_name: user.display_name,
-        locale: user.locale,
+        username: user.username.clone(),
+        email: user.email.clone(),
+        first_name: user.first_name.clone(),
+        last_name: user.last_name.clone(),
+        display_name: user.display_name.clone(),
+        locale: user.locale.clone(),
     }
 }
 
-async fn account(
-    app: &App,
-    signed_in: &SignedIn,
-    input: &ProfileInput,
-    errors: &[(&str, String)],
-    notice: Option<Notice>,
-) -> Page {
+async fn account(app: &App, signed_in: &SignedIn, extra: Extra) -> Page {
     let user = users::find(&app.pool, signed_in.user.id()).await?.ok_or_else(ApiError::not_signed_in)?;
     let held = passkeys::of_user(&app.pool, user.id()).await?.len();
     let live = sessions::live_of(&app.pool, user.id(), app.now()).await?.len();
     let groups = groups::of_user(&app.pool, user.id()).await?;
+    let (input, errors) = extra.profile.unwrap_or_else(|| (input_of(&user), Vec::new()));
+    let errors: Vec<_> = errors.iter().map(|(field, wrong)| (field.as_str(), wrong.clone())).collect();
     let mut frame = frame(app, signed_in, Room::Account);
     frame.person = user.display_name.clone();
-    frame.notice = notice;
+    let picture = PictureForm { page: "/account".to_owned(), portrait: portrait(&user), wrong: extra.picture };
+    frame.portrait = picture.portrait.clone();
+    frame.notice = extra.notice;
     Ok(page(&Account {
         frame,
         name: user.display_name,
@@ -120,7 +131,8 @@ async fn account(
         groups: groups.into_iter().map(|group| group.friendly_name).collect(),
         passkeys: count(held as i64, "passkey", "passkeys"),
         sessions: count(live as i64, "device", "devices"),
-        form: Some(profile_form("/account", input, errors, ProfileRights::Own)),
+        picture,
+        form: Some(profile_form("/account", &input, &errors, ProfileRights::Own)),
     }))
 }
 
@@ -138,7 +150,7 @@ pub async fn ask_verification(
             Err(error) if error.status.is_server_error() => return Err(error.into()),
             Err(error) => Notice::mind(format!("{}.", error.message)),
         };
-        account(&app, &signed_in, &input_of(&signed_in), &[], Some(notice)).await
+        account(&app, &signed_in, Extra { notice: Some(notice), ..Extra::default() }).await
     };
     shown(&app, shown_page.await)
 }
@@ -152,22 +164,22 @@ pub async fn change(
 ) -> Response {
     let page = async {
         let input = ProfileInput { locale: signed_in.user.locale.clone(), ..profile_input(&form(&headers, &body)?) };
+        let refused = |errors| Extra { profile: Some((input.clone(), errors)), ..Extra::default() };
         let profile = match Profile::parse(input.clone()) {
             Ok(profile) => profile,
             Err(errors) => {
-                let errors: Vec<_> = errors.iter().map(|error| (error.field, error.message.to_owned())).collect();
-                return account(&app, &signed_in, &input, &errors, None).await;
+                let errors = errors.iter().map(|error| (error.field.to_owned(), error.message.to_owned())).collect();
+                return account(&app, &signed_in, refused(errors)).await;
             }
         };
         let context = circumstances.context(&app, signed_in.actor());
         match accounts::change_own(&app, &context, &signed_in.user, profile).await {
-            Ok(_) => account(&app, &signed_in, &input, &[], Some(Notice::good("Saved."))).await,
-            Err(error) if error.status.is_server_error() => Err(error.into()),
-            Err(error) => {
-                let errors = field_errors(&error);
-                let errors: Vec<_> = errors.iter().map(|(field, wrong)| (field.as_str(), wrong.clone())).collect();
-                account(&app, &signed_in, &input, &errors, None).await
+            Ok(_) => {
+                let notice = Some(Notice::good("Saved."));
+                account(&app, &signed_in, Extra { notice, ..Extra::default() }).await
             }
+            Err(error) if error.status.is_server_error() => Err(error.into()),
+            Err(error) => account(&app, &signed_in, refused(field_errors(&error))).await,
         }
     };
     shown(&app, page.await)
@@ -242,75 +254,4 @@ async fn end_sessions(
     let context = circumstances.context(app, signed_in.actor());
     accounts::execute(app, &context, signed_in.user.id(), UserCommand::SignOutEverywhere { except }).await?;
     Ok(see_other(next))
-}
-
-pub async fn apps(State(app): State<App>, Resident(signed_in): Resident) -> Response {
-    let page = async {
-        let rows = consents::of_user(&app.pool, signed_in.user.id()).await?;
-        let usable = clients::usable_by(&app.pool, signed_in.user.id()).await?;
-        let cards = rows.into_iter().map(|row| AppCard {
-            launch_url: usable
-                .iter()
-                .find(|client| client.client_id == row.client_id)
-                .and_then(|client| client.settings.launch_url.clone()),
-            letter: letter(&row.name),
-            receives: row.scopes.iter().filter_map(|scope| receives(scope)).map(str::to_owned).collect(),
-            since: when(&app, row.given_at),
-            last_used: Some(when(&app, row.last_used_at)),
-            client_id: row.client_id,
-            name: row.name,
-        });
-        Ok(page(&Apps { frame: frame(&app, &signed_in, Room::Apps), apps: cards.collect() }))
-    };
-    shown(&app, page.await)
-}
-
-/// A scope as people say it.
-fn receives(scope: &str) -> Option<&'static str> {
-    match scope {
-        "profile" => Some("Name"),
-        "email" => Some("E-mail"),
-        "groups" => Some("Groups"),
-        "offline_access" => Some("Access while you are away"),
-        _ => None,
-    }
-}
-
-pub async fn ask_withdraw(State(app): State<App>, Resident(signed_in): Resident, Path(id): Path<String>) -> Response {
-    let page = async {
-        let client = crate::admin::clients::existing(&app, &crate::admin::clients::client_id(&id)?).await?;
-        Ok(page(&Confirm {
-            frame: frame(&app, &signed_in, Room::Apps),
-            asks: format!("Stop letting {} know who you are?", client.settings.name),
-            says: "It learns nothing more about you, and what it was given ends at once.".to_owned(),
-            consequences: vec!["It may keep what it has learned until now.".to_owned()],
-            action: format!("/account/apps/{id}/withdraw"),
-            members: Vec::new(),
-            button: "Withdraw".to_owned(),
-            back: "/account/apps".to_owned(),
-        }))
-    };
-    shown(&app, page.await)
-}
-
-pub async fn withdraw(
-    State(app): State<App>,
-    circumstances: Circumstances,
-    Resident(signed_in): Resident,
-    Path(id): Path<String>,
-) -> Response {
-    let page = async {
-        let client_id: ClientId = crate::admin::clients::client_id(&id)?;
-        let user_id = signed_in.user.id();
-        let stream = stream(user_id, &client_id);
-        let context = circumstances.context(&app, signed_in.actor());
-        let withdraw = ConsentCommand::Withdraw { user_id, client_id };
-        let withdrawn = app.store.execute::<Consent>(stream, withdraw, &context).await;
-        withdrawn.map_err(|error| match error {
-            chancery_adapters::event_store::ExecuteError::Refused(_) => ApiError::not_found(),
-            chancery_adapters::event_store::ExecuteError::Store(error) => error.into(),
-        })?;
-        Ok(see_other("/account/apps"))
-    };
-    shown(&app, page.await)
 }

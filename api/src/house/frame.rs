@@ -4,6 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use chancery_projections::users::User;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Duration, OffsetDateTime};
@@ -14,8 +15,9 @@ use crate::http::error::ApiError;
 use crate::http::session::{SignedIn, present};
 use crate::oidc::authorize::see_other;
 use crate::pages::assets;
-use crate::pages::house::{Frame, Room, When};
+use crate::pages::house::{Frame, Portrait, Room, When};
 use crate::pages::render::{api_error_page, error_page};
+use crate::pictures;
 
 /// Somebody at home: a stranger is sent to sign in first, and comes back.
 pub struct Resident(pub SignedIn);
@@ -97,6 +99,7 @@ pub fn frame(app: &App, signed_in: &SignedIn, room: Room) -> Frame {
         house_js: assets::path("house.js"),
         ceremony_js: Some(assets::path("ceremony.js")),
         person: signed_in.user.display_name.clone(),
+        portrait: portrait(&signed_in.user),
         is_admin: signed_in.user.is_admin,
         room,
         notice: None,
@@ -133,6 +136,11 @@ pub fn iso(at: OffsetDateTime) -> String {
 /// "Stockholm, SE".
 pub fn place(city: Option<&str>, country: Option<&str>) -> String {
     [city, country].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Somebody's picture, or their first letter.
+pub fn portrait(user: &User) -> Portrait {
+    Portrait { picture: pictures::path(user), letter: letter(&user.display_name) }
 }
 
 /// The first letter, as an icon.

@@ -14,7 +14,7 @@ use chancery_projections::users::{self, UserFilter};
 use chancery_projections::{clients, groups};
 
 use super::account::{field_errors, form};
-use super::frame::{Page, Steward, count, frame, letter, require_step_up, shown};
+use super::frame::{Page, Steward, count, frame, portrait, require_step_up, shown};
 use super::people::{asked, claims_form, claims_of, pages};
 use crate::accounts;
 use crate::admin::groups::{existing, group_error};
@@ -137,7 +137,7 @@ async fn group(app: &App, signed_in: &SignedIn, id: GroupId, extra: Extra) -> Pa
             .into_iter()
             .map(|user| Member {
                 id: user.user_id.to_string(),
-                letter: letter(&user.display_name),
+                portrait: portrait(&user),
                 name: user.display_name,
                 username: user.username,
             })

@@ -2,7 +2,11 @@
 
 mod account;
 mod api_keys;
+mod apps;
 mod attempts;
+mod client;
+mod client_form;
+mod client_secrets;
 mod clients;
 mod diagnostics;
 mod frame;
@@ -11,10 +15,15 @@ mod history;
 mod mail;
 mod passkeys;
 mod people;
+mod person;
+mod person_passkeys;
+mod pictures;
 mod places;
 
 use axum::Router;
 use axum::routing::{get, post};
+
+pub use pictures::routes as picture_routes;
 
 use crate::app::App;
 
@@ -38,23 +47,23 @@ fn account_routes() -> Router<App> {
         .route("/admin/diagnostics", get(diagnostics::show))
         .route("/admin/history", get(history::history))
         .route("/admin/history/{position}", get(history::raw))
-        .route("/account/apps", get(account::apps))
-        .route("/account/apps/{id}/withdraw", get(account::ask_withdraw).post(account::withdraw))
+        .route("/account/apps", get(apps::show))
+        .route("/account/apps/{id}/withdraw", get(apps::ask_withdraw).post(apps::withdraw))
 }
 
 fn people_routes() -> Router<App> {
     Router::new()
         .route("/admin/people", get(people::list))
         .route("/admin/people/new", get(people::new).post(people::create))
-        .route("/admin/people/{id}", get(people::show).post(people::change))
-        .route("/admin/people/{id}/{act}", post(people::act))
-        .route("/admin/people/{id}/delete", get(people::ask_delete).post(people::delete))
-        .route("/admin/people/{id}/sessions/end-all", post(people::end_all_sessions))
-        .route("/admin/people/{id}/sessions/{session}/end", post(people::end_session))
-        .route("/admin/people/{id}/passkeys/{passkey}/restore", post(people::restore_passkey))
+        .route("/admin/people/{id}", get(person::show).post(person::change))
+        .route("/admin/people/{id}/{act}", post(person::act))
+        .route("/admin/people/{id}/delete", get(person::ask_delete).post(person::delete))
+        .route("/admin/people/{id}/sessions/end-all", post(person_passkeys::end_all_sessions))
+        .route("/admin/people/{id}/sessions/{session}/end", post(person_passkeys::end_session))
+        .route("/admin/people/{id}/passkeys/{passkey}/restore", post(person_passkeys::restore_passkey))
         .route(
             "/admin/people/{id}/passkeys/{passkey}/remove",
-            get(people::ask_remove_passkey).post(people::remove_passkey),
+            get(person_passkeys::ask_remove_passkey).post(person_passkeys::remove_passkey),
         )
 }
 
@@ -73,10 +82,13 @@ fn app_routes() -> Router<App> {
     Router::new()
         .route("/admin/apps", get(clients::list))
         .route("/admin/apps/new", get(clients::new).post(clients::create))
-        .route("/admin/apps/{id}", get(clients::show).post(clients::change))
-        .route("/admin/apps/{id}/secrets", post(clients::add_secret))
-        .route("/admin/apps/{id}/secrets/{secret}/remove", get(clients::ask_remove_secret).post(clients::remove_secret))
-        .route("/admin/apps/{id}/delete", get(clients::ask_delete).post(clients::delete))
+        .route("/admin/apps/{id}", get(client::show).post(client::change))
+        .route("/admin/apps/{id}/secrets", post(client_secrets::add_secret))
+        .route(
+            "/admin/apps/{id}/secrets/{secret}/remove",
+            get(client_secrets::ask_remove_secret).post(client_secrets::remove_secret),
+        )
+        .route("/admin/apps/{id}/delete", get(client::ask_delete).post(client::delete))
         .route("/admin/mail", get(mail::show))
         .route("/admin/mail/test", post(mail::test))
         .route("/admin/api-keys", get(api_keys::show).post(api_keys::create))

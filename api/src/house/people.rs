@@ -1,37 +1,29 @@
-//! `/admin/people`: everyone who has an account.
+//! `/admin/people`: everyone who has an account, and how somebody gets one.
 
 use axum::body::Bytes;
-use axum::extract::{OriginalUri, Path, State};
+use axum::extract::{OriginalUri, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use chancery_domain::custom_claim::CustomClaim;
-use chancery_domain::ids::{GroupId, PasskeyId, UserId};
-use chancery_domain::session::SessionEnd;
-use chancery_domain::user::{Profile, ProfileInput, RegisteredVia, RemovedBy, UserCommand};
+use chancery_domain::ids::{GroupId, UserId};
+use chancery_domain::user::{Profile, ProfileInput, RegisteredVia};
 use chancery_projections::page::{Page as Rows, Paging};
-use chancery_projections::users::{self, User, UserFilter};
-use chancery_projections::{enrollments, groups, passkeys, sessions};
-use time::Duration;
+use chancery_projections::users::{self, UserFilter};
+use chancery_projections::{groups, passkeys};
 
-use super::account::{field_errors, form, profile_form, profile_input, session_card};
-use super::frame::{Page, PageError, Steward, count, date, frame, letter, require_step_up, shown, when};
-use super::history::{about, latest_about};
-use super::passkeys::card;
+use super::account::{field_errors, form, profile_form, profile_input};
+use super::frame::{Page, Steward, count, frame, portrait, require_step_up, shown, when};
+use super::person::with_link;
 use crate::accounts::{self, Wanted};
-use crate::admin::users::{existing, user_id};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::form::query_params;
 use crate::http::request::Circumstances;
 use crate::http::session::SignedIn;
-use crate::oidc::authorize::see_other;
-use crate::pages::house::{
-    Choice, ClaimRow, ClaimsForm, Confirm, NewPerson, Notice, Pages, People, PersonPage, PersonRow, ProfileRights,
-    Revealed, Room,
-};
+use crate::pages::house::{Choice, ClaimRow, ClaimsForm, NewPerson, Pages, People, PersonRow, ProfileRights, Room};
 use crate::pages::render::page;
 
-const PATH: &str = "/admin/people";
+pub const PATH: &str = "/admin/people";
 
 /// The ways to the neighboring pages of a list.
 pub fn pages<T>(rows: &Rows<T>, path: &str, search: &str, one: &str, many: &str) -> Pages {
@@ -56,18 +48,18 @@ pub fn asked(query: Option<&str>) -> (Paging, String) {
 pub async fn list(State(app): State<App>, Steward(signed_in): Steward, OriginalUri(uri): OriginalUri) -> Response {
     let shown_page = async {
         let (paging, search) = asked(uri.query());
-        let filter =
-            UserFilter { search: Some(search.clone()).filter(|text| !text.is_empty()), ..UserFilter::default() };
+        let text = Some(search.clone()).filter(|text| !text.is_empty());
+        let filter = UserFilter { search: text, people_only: true, ..UserFilter::default() };
         let mut connection = app.pool.acquire().await?;
         let rows = users::list(&mut connection, &filter, &paging).await?;
         let pages = pages(&rows, PATH, &search, "person", "people");
         let mut people = Vec::with_capacity(rows.rows.len());
-        for user in rows.rows.iter().filter(|user| !user.is_static) {
+        for user in &rows.rows {
             let held = passkeys::of_user(&mut *connection, user.id()).await?;
             let last = held.iter().filter_map(|row| row.last_used_at).max();
             people.push(PersonRow {
                 id: user.user_id.to_string(),
-                letter: letter(&user.display_name),
+                portrait: portrait(user),
                 name: user.display_name.clone(),
                 username: user.username.clone(),
                 email: user.email.clone(),
@@ -185,299 +177,6 @@ pub async fn create(
         }
         // A new person needs their link next, so it comes at once.
         with_link(&app, &circumstances, &signed_in, id).await
-    };
-    shown(&app, shown_page.await)
-}
-
-/// What differs from the plain page of a person.
-#[derive(Default)]
-struct Extra {
-    notice: Option<Notice>,
-    link: Option<Revealed>,
-    profile: Option<(ProfileInput, Vec<(String, String)>)>,
-    claims: Option<(Vec<CustomClaim>, ApiError)>,
-}
-
-pub async fn show(State(app): State<App>, Steward(signed_in): Steward, Path(id): Path<String>) -> Response {
-    let shown_page = async { person(&app, &signed_in, user_id(&id)?, Extra::default()).await };
-    shown(&app, shown_page.await)
-}
-
-async fn person(app: &App, signed_in: &SignedIn, id: UserId, extra: Extra) -> Page {
-    let user = existing(app, id).await?;
-    let own_groups: Vec<_> = groups::of_user(&app.pool, id).await?.iter().map(groups::GroupRow::id).collect();
-    let held = passkeys::of_user(&app.pool, id).await?;
-    let live = sessions::live_of(&app.pool, id, app.now()).await?;
-    let open = enrollments::open_of(&app.pool, id, app.now()).await?;
-    app.history_reached(app.store.head()).await;
-    let path = format!("{PATH}/{id}");
-    let (input, errors) = extra.profile.unwrap_or_else(|| (input_of(&user), Vec::new()));
-    let errors: Vec<_> = errors.iter().map(|(field, wrong)| (field.as_str(), wrong.clone())).collect();
-    let rights = ProfileRights::Admin { email_verified: user.email_verified };
-    let (claims, wrong) = match &extra.claims {
-        Some((claims, wrong)) => (claims.as_slice(), Some(wrong)),
-        None => (user.claims.as_slice(), None),
-    };
-    let mut frame = frame(app, signed_in, Room::People);
-    frame.notice = extra.notice;
-    Ok(page(&PersonPage {
-        frame,
-        id: id.to_string(),
-        letter: letter(&user.display_name),
-        name: user.display_name.clone(),
-        registered: date(user.registered_at),
-        is_admin: user.is_admin,
-        is_disabled: user.disabled,
-        is_you: id == signed_in.user.id(),
-        profile: profile_form(&path, &input, &errors, rights),
-        groups: group_choices(app, &own_groups).await?,
-        passkeys: held.iter().map(|row| card(app, row, &held, false)).collect(),
-        sessions: live.iter().map(|row| session_card(app, row, row.id() == signed_in.session.id(), &held)).collect(),
-        link: extra.link,
-        open_link: open.first().map(|link| format!("A link is open until {}.", date(link.expires_at))),
-        claims: claims_form(app, format!("{path}/claims"), claims, wrong).await?,
-        latest: latest_about(app, &about(id)).await?,
-    }))
-}
-
-fn input_of(user: &User) -> ProfileInput {
-    ProfileInput {
-        username: user.username.clone(),
-        email: user.email.clone(),
-        first_name: user.first_name.clone(),
-        last_name: user.last_name.clone(),
-        display_name: user.display_name.clone(),
-        locale: user.locale.clone(),
-    }
-}
-
-async fn with_link(app: &App, circumstances: &Circumstances, signed_in: &SignedIn, id: UserId) -> Page {
-    let user = existing(app, id).await?;
-    let context = circumstances.context(app, signed_in.actor());
-    let link = accounts::issue_link(app, &context, &user, Duration::DAY, false).await?;
-    let says = match user.email.filter(|_| link.is_mailed && app.config.smtp.is_some()) {
-        Some(email) => format!("It is on its way to {email}. It works once, for 24 hours, and is not shown again."),
-        None => "Send it to them by a way you trust. It works once, for 24 hours, and is not shown again.".to_owned(),
-    };
-    let link = Revealed { label: "Enrollment link".to_owned(), value: link.url, says };
-    person(app, signed_in, id, Extra { link: Some(link), ..Extra::default() }).await
-}
-
-pub async fn change(
-    State(app): State<App>,
-    circumstances: Circumstances,
-    Steward(signed_in): Steward,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let shown_page = async {
-        let id = user_id(&id)?;
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
-        let params = form(&headers, &body)?;
-        let user = existing(&app, id).await?;
-        let input = ProfileInput { locale: user.locale.clone(), ..profile_input(&params) };
-        let refused = |errors| Extra { profile: Some((input.clone(), errors)), ..Extra::default() };
-        let profile = match Profile::parse(input.clone()) {
-            Ok(profile) => profile,
-            Err(errors) => {
-                let errors = errors.iter().map(|error| (error.field.to_owned(), error.message.to_owned())).collect();
-                return person(&app, &signed_in, id, refused(errors)).await;
-            }
-        };
-        let context = circumstances.context(&app, signed_in.actor());
-        let email_verified = params.value("email_verified").is_some();
-        let command = UserCommand::ChangeProfile { profile, email_verified };
-        match accounts::execute(&app, &context, id, command).await {
-            Ok(_) => {
-                let notice = Some(Notice::good("Saved."));
-                person(&app, &signed_in, id, Extra { notice, ..Extra::default() }).await
-            }
-            Err(error) if error.status.is_server_error() => Err(error.into()),
-            Err(error) => person(&app, &signed_in, id, refused(field_errors(&error))).await,
-        }
-    };
-    shown(&app, shown_page.await)
-}
-
-/// What a press of one button does to a person.
-pub async fn act(
-    State(app): State<App>,
-    circumstances: Circumstances,
-    Steward(signed_in): Steward,
-    Path((id, act)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let shown_page = async {
-        let id = user_id(&id)?;
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
-        form(&headers, &body)?;
-        let other_admins = users::other_admins(&app.pool, id).await? > 0;
-        let command = match act.as_str() {
-            "groups" => UserCommand::SetGroups { groups: chosen_groups(&app, &body).await? },
-            "claims" => UserCommand::SetClaims { claims: claims_of(&body) },
-            "grant-admin" => UserCommand::GrantAdmin,
-            "revoke-admin" => UserCommand::RevokeAdmin { other_admins },
-            "disable" => UserCommand::Disable { other_admins },
-            "enable" => UserCommand::Enable,
-            "enrollment-link" => return with_link(&app, &circumstances, &signed_in, id).await,
-            _ => return Err(ApiError::not_found().into()),
-        };
-        let context = circumstances.context(&app, signed_in.actor());
-        match accounts::execute(&app, &context, id, command).await {
-            Ok(_) => Ok(see_other(&format!("{PATH}/{id}"))),
-            Err(error) if act == "claims" && error.status.is_client_error() => {
-                let claims = Some((claims_of(&body), error));
-                person(&app, &signed_in, id, Extra { claims, ..Extra::default() }).await
-            }
-            Err(error) => refused(&app, &signed_in, id, error).await,
-        }
-    };
-    shown(&app, shown_page.await)
-}
-
-/// The page again, with what the domain said.
-async fn refused(app: &App, signed_in: &SignedIn, id: UserId, error: ApiError) -> Page {
-    if error.status.is_server_error() || error.code == "user_not_found" {
-        return Err(PageError::from(error));
-    }
-    let notice = Some(Notice::stop(format!("{}.", error.message)));
-    person(app, signed_in, id, Extra { notice, ..Extra::default() }).await
-}
-
-pub async fn end_session(
-    State(app): State<App>,
-    circumstances: Circumstances,
-    Steward(signed_in): Steward,
-    Path((id, session)): Path<(String, String)>,
-) -> Response {
-    let shown_page = async {
-        let id = user_id(&id)?;
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
-        let context = circumstances.context(&app, signed_in.actor());
-        if session == "all" {
-            let command = UserCommand::SignOutEverywhere { except: None };
-            accounts::execute(&app, &context, id, command).await?;
-        } else {
-            crate::admin::sessions::end(&app, &context, id, &session, SessionEnd::EndedByAdmin).await?;
-        }
-        Ok(see_other(&format!("{PATH}/{id}")))
-    };
-    shown(&app, shown_page.await)
-}
-
-pub async fn end_all_sessions(
-    state: State<App>,
-    circumstances: Circumstances,
-    steward: Steward,
-    Path(id): Path<String>,
-) -> Response {
-    end_session(state, circumstances, steward, Path((id, "all".to_owned()))).await
-}
-
-pub async fn restore_passkey(
-    State(app): State<App>,
-    circumstances: Circumstances,
-    Steward(signed_in): Steward,
-    Path((id, passkey)): Path<(String, String)>,
-) -> Response {
-    let shown_page = async {
-        let (id, passkey_id) = (user_id(&id)?, passkey.parse::<PasskeyId>().map_err(|_| ApiError::not_found())?);
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
-        let held = passkeys::of_user(&app.pool, id).await?;
-        let row = held.iter().find(|row| row.id() == passkey_id).ok_or_else(ApiError::not_found)?;
-        let counter = u32::try_from(row.counter).unwrap_or(0);
-        let context = circumstances.context(&app, signed_in.actor());
-        accounts::execute(&app, &context, id, UserCommand::RestorePasskey { passkey_id, counter }).await?;
-        Ok(see_other(&format!("{PATH}/{id}")))
-    };
-    shown(&app, shown_page.await)
-}
-
-pub async fn ask_remove_passkey(
-    State(app): State<App>,
-    Steward(signed_in): Steward,
-    Path((id, passkey)): Path<(String, String)>,
-) -> Response {
-    let shown_page = async {
-        let id = user_id(&id)?;
-        let user = existing(&app, id).await?;
-        let held = passkeys::of_user(&app.pool, id).await?;
-        let row = held.iter().find(|row| row.passkey_id.to_string() == passkey).ok_or_else(ApiError::not_found)?;
-        let path = format!("{PATH}/{id}/passkeys/{passkey}/remove");
-        require_step_up(&app, &signed_in, &path)?;
-        Ok(page(&Confirm {
-            frame: frame(&app, &signed_in, Room::People),
-            asks: format!("Remove {}?", row.name),
-            says: format!("It no longer signs {} in, and the sessions it opened end.", user.display_name),
-            consequences: match held.len() {
-                1 => vec!["It is their only passkey: they will need an enrollment link from you.".to_owned()],
-                _ => Vec::new(),
-            },
-            action: path,
-            members: Vec::new(),
-            button: "Remove".to_owned(),
-            back: format!("{PATH}/{id}"),
-        }))
-    };
-    shown(&app, shown_page.await)
-}
-
-pub async fn remove_passkey(
-    State(app): State<App>,
-    circumstances: Circumstances,
-    Steward(signed_in): Steward,
-    Path((id, passkey)): Path<(String, String)>,
-) -> Response {
-    let shown_page = async {
-        let (id, passkey_id) = (user_id(&id)?, passkey.parse().map_err(|_| ApiError::not_found())?);
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
-        let context = circumstances.context(&app, signed_in.actor());
-        let remove = UserCommand::RemovePasskey { passkey_id, by: RemovedBy::Admin };
-        accounts::execute(&app, &context, id, remove).await?;
-        Ok(see_other(&format!("{PATH}/{id}")))
-    };
-    shown(&app, shown_page.await)
-}
-
-pub async fn ask_delete(State(app): State<App>, Steward(signed_in): Steward, Path(id): Path<String>) -> Response {
-    let shown_page = async {
-        let id = user_id(&id)?;
-        let user = existing(&app, id).await?;
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
-        Ok(page(&Confirm {
-            frame: frame(&app, &signed_in, Room::People),
-            asks: format!("Delete {}?", user.display_name),
-            says: "This cannot be undone.".to_owned(),
-            consequences: vec![
-                "They are signed out everywhere, and their apps lose access.".to_owned(),
-                "Their name, address and places become unreadable in the whole history.".to_owned(),
-                "That they were here, and what was done, stays on the record.".to_owned(),
-            ],
-            action: format!("{PATH}/{id}/delete"),
-            members: Vec::new(),
-            button: "Delete".to_owned(),
-            back: format!("{PATH}/{id}"),
-        }))
-    };
-    shown(&app, shown_page.await)
-}
-
-pub async fn delete(
-    State(app): State<App>,
-    circumstances: Circumstances,
-    Steward(signed_in): Steward,
-    Path(id): Path<String>,
-) -> Response {
-    let shown_page = async {
-        let id = user_id(&id)?;
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
-        let context = circumstances.context(&app, signed_in.actor());
-        match accounts::erase(&app, &context, id).await {
-            Ok(_) => Ok(see_other(PATH)),
-            Err(error) => refused(&app, &signed_in, id, error).await,
-        }
     };
     shown(&app, shown_page.await)
 }

@@ -7,6 +7,7 @@ use chancery_domain::ids::UserId;
 use chancery_domain::oidc::claims::PersonClaims;
 
 use crate::app::App;
+use crate::pictures;
 
 /// None for a person who is gone.
 ///
@@ -27,6 +28,7 @@ pub async fn claims(app: &App, id: UserId) -> Result<Option<PersonClaims>, sqlx:
         last_name: user.last_name,
         display_name: user.display_name,
         locale: user.locale,
+        picture: pictures::url(app, id),
         updated_at: user.updated_at.unix_timestamp(),
         email: user.email,
         email_verified: user.email_verified,

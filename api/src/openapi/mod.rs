@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::{Json, Router, routing};
 use serde_json::{Map, Value, json};
 
-use self::operations::{Answer, OPERATIONS, Operation, Who};
+use self::operations::{Answer, FILE, OPERATIONS, Operation, Who};
 use crate::app::App;
 
 pub fn routes() -> Router<App> {
@@ -62,7 +62,8 @@ fn describe(operation: &Operation) -> Value {
         }
     });
     if let Some(body) = body {
-        described["requestBody"] = json!({ "required": true, "content": content(reference(body)) });
+        let kind = if *body == FILE { "multipart/form-data" } else { "application/json" };
+        described["requestBody"] = json!({ "required": true, "content": { kind: { "schema": reference(body) } } });
     }
     described
 }
@@ -90,7 +91,7 @@ fn parameters(operation: &Operation) -> Value {
             query("search", "string"),
         ]),
         Answer::One("Events") => parameters.extend([query("after", "integer"), query("limit", "integer")]),
-        Answer::Nothing | Answer::One(_) | Answer::ListOf(_) => {}
+        Answer::Nothing | Answer::Image | Answer::One(_) | Answer::ListOf(_) => {}
     }
     Value::Array(parameters)
 }
@@ -98,6 +99,7 @@ fn parameters(operation: &Operation) -> Value {
 fn response(answer: Answer) -> Value {
     let schema = match answer {
         Answer::Nothing => return json!({ "description": "Done." }),
+        Answer::Image => return json!({ "description": "Done.", "content": { "image/png": {} } }),
         Answer::One(name) => reference(name),
         Answer::ListOf(name) => json!({ "type": "array", "items": reference(name) }),
         Answer::PageOf(name) => json!({

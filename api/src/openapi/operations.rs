@@ -1,6 +1,6 @@
 //! Every operation, one a line.
 
-use Answer::{ListOf, Nothing, One, PageOf};
+use Answer::{Image, ListOf, Nothing, One, PageOf};
 use Who::{Admin, Anybody, Browser, Person};
 
 /// Who may ask.
@@ -18,6 +18,7 @@ pub enum Who {
 #[derive(Clone, Copy, Debug)]
 pub enum Answer {
     Nothing,
+    Image,
     One(&'static str),
     ListOf(&'static str),
     PageOf(&'static str),
@@ -47,6 +48,11 @@ const fn put(path: &'static str, who: Who, summary: &'static str, body: &'static
     Operation { method: "put", path, who, summary, body: Some(body), status: 200, answer }
 }
 
+/// A file, in a form (`multipart/form-data`).
+const fn put_file(path: &'static str, who: Who, summary: &'static str) -> Operation {
+    Operation { method: "put", path, who, summary, body: Some(FILE), status: 204, answer: Nothing }
+}
+
 const fn post(
     path: &'static str,
     who: Who,
@@ -57,6 +63,9 @@ const fn post(
 ) -> Operation {
     Operation { method: "post", path, who, summary, body, status, answer }
 }
+
+/// The schema of a form with a file.
+pub const FILE: &str = "File";
 
 #[rustfmt::skip]
 pub const OPERATIONS: &[Operation] = &[
@@ -69,6 +78,11 @@ pub const OPERATIONS: &[Operation] = &[
     get("/api/users/{id}", Admin, "A person", One("User")),
     put("/api/users/{id}", Admin, "Change a person", "UserInput", One("User")),
     delete("/api/users/{id}", Admin, "Erase a person: their data key is destroyed"),
+    get("/api/users/{id}/profile-picture.png", Anybody, "The picture of a person, or their initials; not of a disabled one", Image),
+    put_file("/api/users/me/profile-picture", Person, "Set one's own picture: PNG, JPEG, WebP or GIF of 5 MB and 10 megapixels at most"),
+    delete("/api/users/me/profile-picture", Person, "Remove one's own picture"),
+    put_file("/api/users/{id}/profile-picture", Admin, "Set a person's picture"),
+    delete("/api/users/{id}/profile-picture", Admin, "Remove a person's picture"),
     get("/api/users/{id}/groups", Admin, "The groups of a person", ListOf("Group")),
     put("/api/users/{id}/user-groups", Admin, "Set the groups of a person", "UserGroupIds", One("User")),
     post("/api/users/{id}/one-time-access-token", Admin, "Issue an enrollment link", Some("LinkInput"), 201, One("Link")),

@@ -161,6 +161,7 @@ pub fn all() -> Value {
             "LinkInput",
             input(&[], &[("ttl", json!({ "type": ["integer", "string"], "description": "seconds, or 1h30m" }))]),
         ),
+        ("File", input(&["file"], &[("file", json!({ "type": "string", "contentMediaType": "image/*" }))])),
         ("Link", object(&[("token", text.clone()), ("url", text.clone()), ("expiresAt", time.clone())])),
         ("EmailVerification", input(&["token"], &[("token", text.clone())])),
         ("GroupInput", input(&["name", "friendlyName"], &[("name", text.clone()), ("friendlyName", text.clone())])),

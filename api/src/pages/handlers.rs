@@ -170,6 +170,8 @@ async fn claims(app: &App, present: &SignedIn, interaction: &Interaction) -> Res
     if asked(scope::PROFILE) {
         claims.push(Claim { what: "Name", value: person.display_name.clone() });
         claims.push(Claim { what: "Username", value: person.username.clone() });
+        let picture = if present.user.picture().is_some() { "the one you uploaded" } else { "your initials" };
+        claims.push(Claim { what: "Picture", value: picture.to_owned() });
     }
     if asked(scope::EMAIL) {
         claims.push(Claim { what: "E-mail", value: person.email.clone().unwrap_or_else(|| "none".to_owned()) });
@@ -227,8 +229,9 @@ fn closed(app: &App, error: &ApiError) -> Response {
         frame: desk_frame(app),
         id: "error",
         heading: "This link can’t be used".to_owned(),
+        // A reason that says what to do is said without it: the next line does.
         says: vec![
-            format!("{}.", error.message.trim_end_matches('.')),
+            format!("{}.", error.message.split(';').next().unwrap_or_default().trim_end_matches('.')),
             "Ask whoever sent it for a new one.".to_owned(),
         ],
         request_id: Some(crate::http::error::request_id()),

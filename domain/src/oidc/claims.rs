@@ -14,6 +14,8 @@ pub struct PersonClaims {
     pub last_name: String,
     pub display_name: String,
     pub locale: Option<String>,
+    /// An address that everybody may fetch (OpenID Connect Core §5.1).
+    pub picture: String,
     /// Seconds since the Unix epoch.
     pub updated_at: i64,
     pub email: Option<String>,
@@ -44,6 +46,7 @@ impl PersonClaims {
         put(&mut claims, "given_name", &self.first_name);
         put(&mut claims, "family_name", &self.last_name);
         put(&mut claims, "preferred_username", &self.username);
+        put(&mut claims, "picture", &self.picture);
         put(&mut claims, "locale", self.locale.as_deref().unwrap_or_default());
         claims.insert("updated_at".to_owned(), json!(self.updated_at));
         if let Some(email) = &self.email {

@@ -33,8 +33,8 @@ pub fn metadata(issuer: &str) -> Value {
         "authorization_response_iss_parameter_supported": true,
         "claims_supported": [
             "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash", "name",
-            "display_name", "given_name", "family_name", "preferred_username", "nickname", "locale", "updated_at",
-            "email", "email_verified", "groups"
+            "display_name", "given_name", "family_name", "preferred_username", "nickname", "picture", "locale",
+            "updated_at", "email", "email_verified", "groups"
         ],
         "claims_parameter_supported": true,
         "request_parameter_supported": false,

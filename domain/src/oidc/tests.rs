@@ -29,6 +29,7 @@ fn ada() -> PersonClaims {
         last_name: String::new(),
         display_name: "Ada L".into(),
         locale: None,
+        picture: "https://id.example/ada.png".into(),
         updated_at: 1_763_899_200,
         email: Some("ada@example.org".into()),
         email_verified: true,
@@ -49,7 +50,7 @@ fn openid_core_5_4_scopes_release_their_claims_and_none_beyond() {
         released(&["profile"]),
         json!({
             "name": "Ada L", "display_name": "Ada L", "given_name": "Ada", "preferred_username": "ada",
-            "nickname": "ada", "updated_at": 1_763_899_200, "team": "ops", "level": 3, "roles": ["a"],
+            "nickname": "ada", "picture": "https://id.example/ada.png", "updated_at": 1_763_899_200, "team": "ops", "level": 3, "roles": ["a"],
             "nothing": "null"
         })
     );

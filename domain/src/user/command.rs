@@ -77,6 +77,11 @@ pub enum UserCommand {
     SetClaims {
         claims: Vec<CustomClaim>,
     },
+    /// The picture is stored already, sealed; this is the digest of its sealed bytes.
+    SetPicture {
+        picture: Digest,
+    },
+    RemovePicture,
     Disable {
         other_admins: bool,
     },

@@ -55,6 +55,12 @@ pub enum UserEvent {
     GroupLeft { group_id: GroupId },
     #[serde(rename = "user.claims_set")]
     ClaimsSet { claims: Personal<Change<Vec<CustomClaim>>> },
+    /// The picture itself is stored outside the log, sealed. This is the digest of its sealed bytes, which tells nothing
+    /// about them and proves them for as long as they are there.
+    #[serde(rename = "user.picture_set")]
+    PictureSet { picture: Digest },
+    #[serde(rename = "user.picture_removed")]
+    PictureRemoved,
     /// Ends all sessions and grants at once; enabling revives none.
     #[serde(rename = "user.disabled")]
     Disabled,
@@ -124,6 +130,8 @@ impl StoredEvent for UserEvent {
             Self::GroupJoined { .. } => "user.group_joined",
             Self::GroupLeft { .. } => "user.group_left",
             Self::ClaimsSet { .. } => "user.claims_set",
+            Self::PictureSet { .. } => "user.picture_set",
+            Self::PictureRemoved => "user.picture_removed",
             Self::Disabled => "user.disabled",
             Self::Enabled => "user.enabled",
             Self::AdminGranted => "user.admin_granted",

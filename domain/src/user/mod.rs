@@ -52,6 +52,8 @@ pub struct Account {
     pub passkeys: Vec<Held>,
     pub groups: Vec<GroupId>,
     pub claims: Vec<CustomClaim>,
+    /// The digest of the sealed picture.
+    pub picture: Option<Digest>,
 }
 
 type Decision = Result<Vec<UserEvent>, UserRefusal>;
@@ -93,6 +95,7 @@ impl Decider for User {
                     passkeys: Vec::new(),
                     groups: Vec::new(),
                     claims: Vec::new(),
+                    picture: None,
                 }));
             }
             (state, UserEvent::Erased) => *state = Self::Erased,
@@ -143,6 +146,10 @@ impl Account {
                 let change = Change { before: self.claims.clone(), after: claims };
                 Ok(once(changed, UserEvent::ClaimsSet { claims: self.personal(change) }))
             }
+            UserCommand::SetPicture { picture } => {
+                Ok(once(self.picture != Some(picture), UserEvent::PictureSet { picture }))
+            }
+            UserCommand::RemovePicture => Ok(once(self.picture.is_some(), UserEvent::PictureRemoved)),
             UserCommand::Disable { other_admins } => {
                 self.keep_an_admin(other_admins)?;
                 Ok(once(!self.disabled, UserEvent::Disabled))
@@ -309,6 +316,8 @@ impl Account {
             UserEvent::ClaimsSet { claims } => {
                 self.claims = claims.into_known().map(|change| change.after).unwrap_or_default();
             }
+            UserEvent::PictureSet { picture } => self.picture = Some(picture),
+            UserEvent::PictureRemoved => self.picture = None,
             UserEvent::Disabled => self.disabled = true,
             UserEvent::Enabled => self.disabled = false,
             UserEvent::AdminGranted => self.is_admin = true,

@@ -334,6 +334,27 @@ fn claims_are_set_as_a_whole() {
 }
 
 #[test]
+fn a_picture_is_set_replaced_and_removed() {
+    let (first, second) = (Digest::of("first"), Digest::of("second"));
+    let set = |picture| UserEvent::PictureSet { picture };
+    let given = [registered(false), set(first)];
+
+    given_when_then(&given[..1], UserCommand::SetPicture { picture: first }, Ok(vec![set(first)]));
+    given_when_then(&given, UserCommand::SetPicture { picture: second }, Ok(vec![set(second)]));
+    given_when_then(&given, UserCommand::RemovePicture, Ok(vec![UserEvent::PictureRemoved]));
+}
+
+#[test]
+fn a_picture_that_is_there_already_or_gone_already_is_no_event() {
+    let picture = Digest::of("first");
+    let given = [registered(false), UserEvent::PictureSet { picture }, UserEvent::PictureRemoved];
+
+    given_when_then(&given[..2], UserCommand::SetPicture { picture }, Ok(vec![]));
+    given_when_then(&given, UserCommand::RemovePicture, Ok(vec![]));
+    given_when_then(&given[..1], UserCommand::RemovePicture, Ok(vec![]));
+}
+
+#[test]
 fn a_person_is_disabled_and_enabled_once() {
     let disable = UserCommand::Disable { other_admins: false };
     let down = [registered(false), UserEvent::Disabled];
@@ -504,6 +525,8 @@ fn stored_form() {
             UserEvent::GroupJoined { group_id: group(1) },
             UserEvent::GroupLeft { group_id: group(1) },
             UserEvent::ClaimsSet { claims: Personal::of(ada(), claims) },
+            UserEvent::PictureSet { picture: Digest::of("a") },
+            UserEvent::PictureRemoved,
             UserEvent::Disabled,
             UserEvent::Enabled,
             UserEvent::AdminGranted,
@@ -544,6 +567,8 @@ fn stored_form() {
             { "user.claims_set": {
                 "claims": named(json!({ "before": [], "after": [{ "key": "team", "value": "ops" }] }))
             } },
+            { "user.picture_set": { "picture": "ypeBEsobvcr6wjGzmiPcTaeG7_gUfE5yuYB3ha_uSLs" } },
+            "user.picture_removed",
             "user.disabled",
             "user.enabled",
             "user.admin_granted",

@@ -148,6 +148,8 @@ fn erased(recorded: &Recorded) -> Option<Recorded> {
         | UserEvent::SecondPasskeyDeclined { .. }
         | UserEvent::GroupJoined { .. }
         | UserEvent::GroupLeft { .. }
+        | UserEvent::PictureSet { .. }
+        | UserEvent::PictureRemoved
         | UserEvent::Disabled
         | UserEvent::Enabled
         | UserEvent::AdminGranted

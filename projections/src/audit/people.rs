@@ -43,6 +43,8 @@ pub(super) fn user(event: &UserEvent, recorded: &Recorded, whom: &Whom, by: Part
             Sentence::from(whose(" changed their own claims", " changed the claims of "))
                 .with(changes.unwrap_or_default())
         }
+        UserEvent::PictureSet { .. } => whose(" changed their picture", " changed the picture of ").into(),
+        UserEvent::PictureRemoved => whose(" removed their picture", " removed the picture of ").into(),
         UserEvent::GroupJoined { group_id } => {
             [by, text(" added "), person(id), text(" to "), thing(Thing::Group(*group_id))].into()
         }

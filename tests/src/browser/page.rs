@@ -111,6 +111,38 @@ impl Page {
         self.eval(&format!("document.querySelector({}).value = {}", json!(selector), json!(text))).await;
     }
 
+    /// Chooses a file of this machine, as the window that the browser opens for it would.
+    pub async fn choose_file(&self, selector: &str, path: &Path) {
+        self.wait_for(selector).await;
+        let root = self.call("DOM.getDocument", json!({})).await;
+        let params = json!({ "nodeId": root["root"]["nodeId"], "selector": selector });
+        let found = self.call("DOM.querySelector", params).await;
+        self.call("DOM.setFileInputFiles", json!({ "nodeId": found["nodeId"], "files": [path] })).await;
+    }
+
+    /// Presses a key, `Tab` or `Enter`, wherever the focus is.
+    pub async fn press(&self, key: &str) {
+        let (code, text) = match key {
+            "Enter" => (13, "\r"),
+            _ => (9, ""),
+        };
+        let down = json!({ "type": "keyDown", "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text });
+        self.call("Input.dispatchKeyEvent", down).await;
+        let up = json!({ "type": "keyUp", "key": key, "code": key, "windowsVirtualKeyCode": code });
+        self.call("Input.dispatchKeyEvent", up).await;
+    }
+
+    /// Presses `Tab` until an element has the focus, as somebody without a mouse does.
+    pub async fn tab_to(&self, selector: &str) {
+        for _ in 0..100 {
+            self.press("Tab").await;
+            if self.eval(&format!("document.activeElement.matches({})", json!(selector))).await == json!(true) {
+                return;
+            }
+        }
+        panic!("the focus never comes to {selector}");
+    }
+
     pub async fn text(&self, selector: &str) -> String {
         self.wait_for(selector).await;
         let text = self.eval(&format!("document.querySelector({}).innerText", json!(selector))).await;

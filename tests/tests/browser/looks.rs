@@ -9,6 +9,7 @@ use chancery_tests::mailbox::Mailbox;
 use chancery_tests::maxmind;
 use chancery_tests::node::Person;
 use chancery_tests::server::Server;
+use reqwest::Method;
 use serde_json::json;
 use time::Duration;
 
@@ -93,6 +94,8 @@ async fn every_page_of_the_house_is_sound() {
     root.visitor.form("/admin/mail/test", &[]).await.expect(303);
     let mut ada = server.person("ada").await;
     second_passkey(&mut ada, &server, "bada5566-a7aa-401f-bd96-45619a55120d").await;
+    let picture = chancery_adapters::pictures::Initials::of("Ωmega", "o", &[5; 16]).draw().unwrap();
+    ada.visitor.upload(Method::PUT, "/api/users/me/profile-picture", "me.png", &picture).await.expect(204);
     let wiki = server.client(&json!({})).await;
     let code = ada.authorize(&wiki, &[]).await.expect(303).parameter("code").unwrap();
     wiki.redeem(&server, &code).await.expect(200);

@@ -2,4 +2,5 @@
 
 mod defenses;
 mod looks;
+mod pictures;
 mod stories;

@@ -68,6 +68,7 @@ async fn c38_c39_the_id_token_says_who_when_how_and_for_whom() {
         ("at_hash", json!(at_hash)),
         ("email", json!("ada@example.org")),
         ("preferred_username", json!("ada")),
+        ("picture", json!(format!("{}/api/users/{}/profile-picture.png", server.issuer(), ada.id))),
     ] {
         assert_eq!(token[name], value, "{name}");
     }

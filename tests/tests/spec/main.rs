@@ -16,6 +16,7 @@ mod mail;
 mod openapi;
 mod openid_discovery;
 mod pages;
+mod pictures;
 mod places;
 mod proxies;
 mod rate_limits;

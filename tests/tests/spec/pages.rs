@@ -56,6 +56,19 @@ async fn pages_are_for_those_they_are_for() {
     }
 }
 
+/// The account of `STATIC_API_KEY`, which made Ada's, is nobody's.
+#[tokio::test]
+async fn the_list_of_people_shows_and_counts_people_alone() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+    server.person("ada").await;
+
+    let list = root.visitor.get("/admin/people").await.expect(200).text;
+
+    assert!(list.contains("2 people"), "{list}");
+    assert!(!list.contains("Static API User"));
+}
+
 #[tokio::test]
 async fn a_person_changes_their_profile_and_hears_what_is_wrong() {
     let server = Server::start().await;

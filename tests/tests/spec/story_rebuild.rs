@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use chancery_adapters::event_store::{Claims, Projection};
 use chancery_adapters::postgres;
+use chancery_projections::prune::{self, Pruned};
 use chancery_projections::rebuild::{Report, rebuild};
 use chancery_tests::authenticator::SoftAuthenticator;
 use chancery_tests::node::Person;
 use chancery_tests::server::Server;
 use serde_json::json;
+use time::{Duration, OffsetDateTime};
 
 async fn rebuilt(server: &Server, swap: bool) -> Report {
     let mut connection = postgres::connect(&server.database).await.unwrap();
@@ -49,6 +51,12 @@ async fn busy_day(server: &Server) -> Person {
     let mut thief = Person { visitor: server.visitor(), ..bob.clone() };
     thief.authenticator.bad_signature = true;
     thief.sign_in().await.expect(401);
+    for person in [&mut ada, &mut erased] {
+        let mut picture = std::io::Cursor::new(Vec::new());
+        image::DynamicImage::new_rgb8(9, 9).write_to(&mut picture, image::ImageFormat::Png).unwrap();
+        let path = "/api/users/me/profile-picture";
+        person.visitor.upload(put.clone(), path, "me.png", picture.get_ref()).await.expect(204);
+    }
     let mut user = admin.get(&format!("/api/users/{}", bob.id)).await.json();
     user["email"] = json!("robert@example.org");
     user["disabled"] = json!(true);
@@ -61,7 +69,7 @@ async fn busy_day(server: &Server) -> Person {
 fn assert_equal(report: &Report) {
     let differing: Vec<_> = report.tables.iter().filter(|table| table.differing > 0).collect();
     assert!(differing.is_empty(), "{differing:?}");
-    assert!(report.tables.iter().filter(|table| table.rows > 0).count() >= 14, "{:?}", report.tables);
+    assert!(report.tables.iter().filter(|table| table.rows > 0).count() >= 15, "{:?}", report.tables);
 }
 
 #[tokio::test]
@@ -111,4 +119,101 @@ async fn swapped_views_serve_on() {
     server.person("carol").await;
     assert!(server.app.history_reached(server.app.store.head()).await);
     assert_equal(&rebuilt(&server, false).await);
+}
+
+/// Sessions, links, grants, and what ended grants.
+async fn short_lived(server: &Server) -> [i64; 4] {
+    let count = "SELECT ARRAY[(SELECT count(*) FROM sessions), (SELECT count(*) FROM enrollments),
+                              (SELECT count(*) FROM grants), (SELECT count(*) FROM grant_cutoffs)]";
+    let counted: Vec<i64> = sqlx::query_scalar(count).fetch_one(&server.app.pool).await.unwrap();
+    counted.try_into().unwrap()
+}
+
+async fn history(server: &Server) -> i64 {
+    assert!(server.app.history_reached(server.app.store.head()).await);
+    sqlx::query_scalar("SELECT count(*) FROM audit").fetch_one(&server.app.pool).await.unwrap()
+}
+
+/// Moves the clock beyond everything that has happened, for the server and for the database alike.
+fn days_later(server: &Server, days: i64) {
+    // The log has the database's time.
+    let now = OffsetDateTime::now_utc().max(server.app.now());
+    server.later(now - server.app.now() + Duration::days(days));
+}
+
+#[tokio::test]
+async fn what_ended_long_ago_leaves_the_views_and_a_rebuild_comes_out_equal() {
+    let server = Server::start().await;
+    let mut ada = busy_day(&server).await;
+    let (before, told) = (short_lived(&server).await, history(&server).await);
+    assert!(before.iter().all(|rows| *rows > 0), "{before:?}");
+    assert_eq!(prune::run(&server.app.pool, server.app.now()).await.unwrap(), Pruned::default(), "nothing is over");
+
+    days_later(&server, 100);
+    let [one, other] = [server.app.pool.clone(), server.app.pool.clone()];
+    let now = server.app.now();
+    let (one, other) = tokio::join!(prune::run(&one, now), prune::run(&other, now));
+    let (one, other) = (one.unwrap(), other.unwrap());
+
+    assert_eq!(short_lived(&server).await, [0, 0, 0, 0]);
+    let removed = [one.sessions + other.sessions, one.enrollments + other.enrollments, one.grants + other.grants];
+    assert_eq!(removed[..], [before[0] as u64, before[1] as u64, before[2] as u64]);
+    assert_eq!(history(&server).await, told);
+    assert_equal(&rebuilt_without(&server, &["sessions", "enrollments", "grants", "grant_cutoffs"]).await);
+    ada.sign_in().await.expect(200);
+    let wiki = server.client(&json!({})).await;
+    let code = ada.authorize(&wiki, &[]).await.expect(303).parameter("code").unwrap();
+    wiki.redeem(&server, &code).await.expect(200);
+    assert_equal(&rebuilt(&server, true).await);
+    ada.visitor.get("/api/users/me").await.expect(200);
+}
+
+/// The tables that were emptied do not count for how much there is to compare.
+async fn rebuilt_without(server: &Server, emptied: &[&str]) -> Report {
+    let mut report = rebuilt(server, false).await;
+    for table in report.tables.iter_mut().filter(|table| emptied.contains(&table.table.as_str())) {
+        assert_eq!(table.rows, 0, "{table:?}");
+        table.rows = 1;
+    }
+    report
+}
+
+#[tokio::test]
+async fn what_is_noted_and_not_yet_removed_is_removed_by_the_rebuild() {
+    let server = Server::start().await;
+    busy_day(&server).await;
+    let told = history(&server).await;
+    days_later(&server, 100);
+
+    sqlx::query("UPDATE pruned SET ended_before = $1, position = (SELECT max(position) FROM events)")
+        .bind(server.app.now())
+        .execute(&server.app.pool)
+        .await
+        .unwrap();
+
+    assert_equal(&rebuilt_without(&server, &["sessions", "enrollments", "grants", "grant_cutoffs"]).await);
+    assert_eq!(short_lived(&server).await, [0, 0, 0, 0]);
+    assert_eq!(history(&server).await, told);
+}
+
+#[tokio::test]
+async fn a_grant_stays_for_as_long_as_any_app_may_let_one_live() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let minutes = 200 * 24 * 60;
+    let wiki = server.client(&json!({ "refreshTokenDurationMinutes": minutes })).await;
+    let code = ada.authorize(&wiki, &[("scope", "openid offline_access")]).await.expect(303).parameter("code").unwrap();
+    let tokens = wiki.redeem(&server, &code).await.expect(200).json();
+    let [.., grants, _] = short_lived(&server).await;
+
+    days_later(&server, 190);
+    let removed = prune::run(&server.app.pool, server.app.now()).await.unwrap();
+
+    assert!(removed.sessions > 0 && removed.enrollments > 0, "{removed:?}");
+    assert_eq!(removed.grants, 0);
+    assert_eq!(short_lived(&server).await[2], grants);
+    // The end of this grant is on the clock that tests set, which the database is ahead of or behind.
+    days_later(&server, 30);
+    assert_eq!(prune::run(&server.app.pool, server.app.now()).await.unwrap().grants, grants as u64);
+    wiki.refresh(&server, tokens["refresh_token"].as_str().unwrap()).await.expect(400);
 }

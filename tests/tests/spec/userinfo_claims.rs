@@ -70,7 +70,8 @@ async fn c43_c69_every_standard_claim_can_be_set_and_has_its_type() {
             "sub": ada.id, "name": "Ada Lindqvist", "display_name": "Ada Lindqvist", "given_name": "Ada",
             "family_name": "Lindqvist", "middle_name": "King", "nickname": "Countess", "preferred_username": "ada",
             "profile": "https://people.example/ada", "website": "https://ada.example", "gender": "female",
-            "birthdate": "1815", "zoneinfo": "Europe/London", "locale": "en", "phone_number": "442079460000",
+            "birthdate": "1815",
+            "picture": format!("{}/api/users/{}/profile-picture.png", server.issuer(), ada.id), "zoneinfo": "Europe/London", "locale": "en", "phone_number": "442079460000",
             "phone_number_verified": true, "email": "ada@example.org", "email_verified": true,
             "address": { "formatted": "12 St James's Square\nLondon", "country": "GB" }
         })
@@ -85,7 +86,7 @@ async fn c44_ui02_each_scope_releases_its_claims_and_none_of_anothers() {
         names.sort_unstable();
         names.join(" ")
     };
-    let profile = "display_name family_name given_name name nickname preferred_username sub updated_at";
+    let profile = "display_name family_name given_name name nickname picture preferred_username sub updated_at";
 
     for (scope, expected) in [
         ("openid", "sub"),

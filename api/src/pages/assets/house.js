@@ -18,6 +18,43 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
+// A photograph is made small before it is sent: it takes a moment instead of a minute, and where and when it was taken stay
+// here. What this browser cannot read goes as it is; the server says what is wrong with it.
+const SIDE = 600;
+
+async function shrunk(file) {
+  const picture = await createImageBitmap(file);
+  const side = Math.min(picture.width, picture.height);
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = Math.min(side, SIDE);
+  const corner = [(picture.width - side) / 2, (picture.height - side) / 2];
+  canvas.getContext("2d").drawImage(picture, ...corner, side, side, 0, 0, canvas.width, canvas.height);
+  const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
+  return new File([blob], "picture.png", { type: blob.type });
+}
+
+for (const form of document.querySelectorAll("[data-shrink]")) {
+  const chooser = form.querySelector("[type=file]");
+  chooser.addEventListener("change", () => delete form.dataset.shrunk);
+  form.addEventListener("submit", async (event) => {
+    const file = chooser.files[0];
+    if (!file || event.submitter?.formNoValidate || form.dataset.shrunk === "yes") return;
+    event.preventDefault();
+    // Pressed again while it is being made small.
+    if (form.dataset.shrunk) return;
+    form.dataset.shrunk = "not yet";
+    try {
+      const files = new DataTransfer();
+      files.items.add(await shrunk(file));
+      chooser.files = files.files;
+    } catch {
+      // It goes as it is.
+    }
+    form.dataset.shrunk = "yes";
+    form.requestSubmit(event.submitter);
+  });
+}
+
 // On a phone the rail scrolls sideways: show where one is.
 const rail = document.querySelector(".rail nav");
 const here = rail?.querySelector("[aria-current]");

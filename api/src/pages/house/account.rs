@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::frame::Frame;
+use super::picture_form::PictureForm;
 use super::profile_form::ProfileForm;
 
 #[derive(Clone, Debug, Template)]
@@ -18,6 +19,7 @@ pub struct Account {
     pub groups: Vec<String>,
     pub passkeys: String,
     pub sessions: String,
+    pub picture: PictureForm,
     /// Absent where people may not edit their own account.
     pub form: Option<ProfileForm>,
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::parts::Portrait;
+
 /// The same on each page of one request.
 #[derive(Clone, Debug)]
 pub struct Frame {
@@ -12,6 +14,7 @@ pub struct Frame {
     /// The module for passkey ceremonies, on the pages that have one.
     pub ceremony_js: Option<String>,
     pub person: String,
+    pub portrait: Portrait,
     pub is_admin: bool,
     pub room: Room,
     pub notice: Option<Notice>,

@@ -8,6 +8,7 @@ use askama::Template;
 use super::claims::ClaimsForm;
 use super::form::{Choice, Field};
 use super::frame::Frame;
+use super::parts::Portrait;
 
 #[derive(Clone, Debug, Template)]
 #[template(path = "house/group.html")]
@@ -30,7 +31,7 @@ pub struct GroupPage {
 pub struct Member {
     pub id: String,
     pub name: String,
-    pub letter: String,
+    pub portrait: Portrait,
     pub username: String,
 }
 

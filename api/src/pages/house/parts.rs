@@ -11,6 +11,17 @@ pub struct When {
     pub iso: String,
 }
 
+/// Somebody's picture, or their first letter where there is none. It stands beside the name, so that it is not read out.
+#[derive(Clone, Debug, Template)]
+#[template(
+    ext = "html",
+    source = r#"{% if let Some(picture) = picture %}<img class="icon" src="{{ picture }}" alt="" width="40" height="40">{% else %}<div class="icon initial" aria-hidden="true">{{ letter }}</div>{% endif %}"#
+)]
+pub struct Portrait {
+    pub picture: Option<String>,
+    pub letter: String,
+}
+
 /// A number from the record.
 #[derive(Clone, Debug)]
 pub struct Figure {
@@ -67,5 +78,6 @@ fn link(label: &'static str, href: Option<String>) -> Option<PageLink> {
 }
 
 impl HtmlSafe for When {}
+impl HtmlSafe for Portrait {}
 impl HtmlSafe for Pages {}
 impl HtmlSafe for Revealed {}

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::frame::Frame;
-use super::parts::{Pages, When};
+use super::parts::{Pages, Portrait, When};
 
 #[derive(Clone, Debug, Template)]
 #[template(path = "house/people.html")]
@@ -18,7 +18,7 @@ pub struct People {
 pub struct PersonRow {
     pub id: String,
     pub name: String,
-    pub letter: String,
+    pub portrait: Portrait,
     pub username: String,
     pub email: Option<String>,
     pub is_admin: bool,

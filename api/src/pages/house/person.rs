@@ -1,6 +1,6 @@
 //! `/admin/people/new` and `/admin/people/{id}`: one person, as an administrator sees and changes them.
 //!
-//! The profile posts to the page itself. Below it: `groups` (`group_ids`, repeated), `claims`, `enrollment-link`,
+//! The profile posts to the page itself. Below it: `picture`, `picture/remove`, `groups` (`group_ids`, repeated), `claims`, `enrollment-link`,
 //! `grant-admin`, `revoke-admin`, `disable`, `enable`, `sessions/{id}/end`, `sessions/end-all`,
 //! `passkeys/{id}/restore`; and, asked again, `passkeys/{id}/remove` and `delete`.
 
@@ -9,8 +9,9 @@ use askama::Template;
 use super::claims::ClaimsForm;
 use super::form::Choice;
 use super::frame::Frame;
-use super::parts::Revealed;
+use super::parts::{Portrait, Revealed};
 use super::passkeys::{Passkey, PasskeyState};
+use super::picture_form::PictureForm;
 use super::profile_form::ProfileForm;
 use super::roll::Roll;
 use super::sessions::SessionRow;
@@ -22,13 +23,14 @@ pub struct PersonPage {
     pub frame: Frame,
     pub id: String,
     pub name: String,
-    pub letter: String,
+    pub portrait: Portrait,
     pub registered: String,
     pub is_admin: bool,
     pub is_disabled: bool,
     /// Whoever looks cannot take their own rights away here.
     pub is_you: bool,
     pub profile: ProfileForm,
+    pub picture: PictureForm,
     pub groups: Vec<Choice>,
     pub passkeys: Vec<Passkey>,
     pub sessions: Vec<SessionRow>,

@@ -25,12 +25,22 @@ pub fn frame(room: Room) -> Frame {
         house_js: "house.js".into(),
         ceremony_js: matches!(room, Room::Passkeys).then(|| "enroll.js".into()),
         person: "Ada Lindqvist".into(),
+        portrait: portrait("A"),
         is_admin: true,
         room,
         notice: None,
         attribution: Some(Attribution { says: "Places by", name: "a maker", href: "https://maker.example" })
             .filter(|_| room.shows_places()),
     }
+}
+
+pub fn portrait(letter: &str) -> Portrait {
+    Portrait { picture: None, letter: letter.into() }
+}
+
+pub fn picture(page: &str, say: &str) -> PictureForm {
+    let portrait = Portrait { picture: Some(format!("picture.png{say}")), letter: "A".into() };
+    PictureForm { page: page.into(), portrait, wrong: Some(format!("This picture is too large.{say}")) }
 }
 
 pub fn when(says: &str) -> When {
@@ -187,6 +197,7 @@ fn account(say: &str) -> Vec<(&'static str, String)> {
         groups: vec![format!("family{say}"), "editors".into()],
         passkeys: "3 passkeys".into(),
         sessions: "4 devices".into(),
+        picture: picture("/account", say),
         form: Some(profile("/account", say, ProfileRights::Own)),
     };
     let reader = Account {

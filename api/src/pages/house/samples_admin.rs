@@ -1,6 +1,6 @@
 //! The admin pages as they might be.
 
-use super::samples::{empty_roll, frame, passkeys, profile, roll, sessions, shown, when};
+use super::samples::{empty_roll, frame, passkeys, picture, portrait, profile, roll, sessions, shown, when};
 use super::*;
 
 pub fn all(say: &str) -> Vec<(&'static str, String)> {
@@ -58,7 +58,7 @@ fn people(say: &str) -> Vec<(&'static str, String)> {
     let person = |name: &str, is_disabled: bool, has_passkey: bool| PersonRow {
         id: "1".into(),
         name: format!("{name}{say}"),
-        letter: name[..1].into(),
+        portrait: portrait(&name[..1]),
         username: format!("{}{say}", name.to_lowercase().replace(' ', ".")),
         email: Some(format!("mail@example.org{say}")),
         is_admin: !is_disabled && has_passkey,
@@ -89,12 +89,13 @@ fn people(say: &str) -> Vec<(&'static str, String)> {
         frame: frame(Room::People),
         id: "1".into(),
         name: format!("Jun Park{say}"),
-        letter: "J".into(),
+        portrait: portrait("J"),
         registered: "3 March 2026".into(),
         is_admin: false,
         is_disabled: false,
         is_you: false,
         profile: profile("/admin/people/1", say, ProfileRights::Admin { email_verified: true }),
+        picture: picture("/admin/people/1", say),
         groups: choices(say),
         passkeys: passkeys(say),
         sessions: sessions(say),
@@ -147,7 +148,7 @@ fn groups(say: &str) -> Vec<(&'static str, String)> {
         members: vec![Member {
             id: "1".into(),
             name: format!("Ada Lindqvist{say}"),
-            letter: "A".into(),
+            portrait: portrait("A"),
             username: format!("ada{say}"),
         }],
         candidates: vec![Choice::new(format!("jun{say}"), format!("Jun Park{say}"), false)],

@@ -1,0 +1,161 @@
+//! `/api/oidc/clients/{id}/secrets`: the secrets of an app.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use chancery_domain::client::{Client, ClientCommand, SECRET_PREFIX};
+use chancery_domain::digest::Digest;
+use chancery_domain::ids::{ClientId, ClientSecretId};
+use chancery_domain::policy::admin::AdminAction;
+use chancery_projections::clients::{self, SecretRow};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::audit_logs::rfc3339;
+use super::clients::{client_error, client_id, existing};
+use crate::app::App;
+use crate::http::error::ApiError;
+use crate::http::principal::Principal;
+use crate::http::request::Circumstances;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/oidc/clients/{id}/secrets", get(secrets).post(add_secret))
+        .route("/api/oidc/clients/{id}/secrets/{secret}", delete(remove_secret))
+        .route("/api/oidc/clients/{id}/secret", post(replace_secret))
+}
+
+/// A secret as it may be shown for ever.
+pub fn secret_json(secret: &SecretRow, now: OffsetDateTime) -> Value {
+    json!({
+        "id": secret.secret_id, "prefix": secret.prefix, "createdAt": rfc3339(secret.created_at),
+        "expiresAt": secret.expires_at.map(rfc3339), "isActive": secret.active_at(now)
+    })
+}
+
+async fn secrets(
+    State(app): State<App>,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    principal.may(&app, AdminAction::ReadClients)?;
+    let id = client_id(&id)?;
+    existing(&app, &id).await?;
+    let rows = clients::secrets(&app.pool, &id).await?;
+    Ok(Json(rows.iter().map(|row| secret_json(row, app.now())).collect()))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct SecretInput {
+    secret: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    expires_at: Option<OffsetDateTime>,
+}
+
+/// The body is optional.
+fn secret_input(body: &Bytes) -> Result<SecretInput, ApiError> {
+    if body.is_empty() {
+        return Ok(SecretInput::default());
+    }
+    let input: SecretInput = serde_json::from_slice(body).map_err(|_| ApiError::invalid_body())?;
+    input.secret.as_deref().map_or(Ok(()), check_secret)?;
+    Ok(input)
+}
+
+/// # Errors
+/// `validation_failed` for a secret that somebody chose too short or that does not go into a header.
+pub fn check_secret(secret: &str) -> Result<(), ApiError> {
+    if secret.len() >= 16 && secret.bytes().all(|c| c.is_ascii_graphic()) {
+        return Ok(());
+    }
+    let message = "needs 16 printable characters at least";
+    Err(ApiError::validation(&[("secret".into(), "printascii".into(), message.into())]))
+}
+
+/// A secret that was just added, shown this once.
+pub struct NewSecret {
+    pub id: ClientSecretId,
+    pub secret: String,
+    pub prefix: String,
+}
+
+/// Adds a secret, the caller's or one of 256 random bits.
+pub async fn issue_secret(
+    app: &App,
+    context: &chancery_domain::context::Context,
+    id: &ClientId,
+    chosen: Option<String>,
+    expires_at: Option<OffsetDateTime>,
+) -> Result<NewSecret, ApiError> {
+    let secret = chosen.unwrap_or_else(|| format!("{SECRET_PREFIX}{}", app.entropy.token().expose()));
+    let (secret_id, prefix) = (ClientSecretId(app.entropy.uuid_v4()), prefix_of(&secret));
+    let (digest, now) = (Digest::of(&secret), app.now());
+    let add = ClientCommand::AddSecret { secret_id, prefix: prefix.clone(), digest, expires_at, now };
+    app.store.execute::<Client>(id.as_str(), add, context).await.map_err(client_error)?;
+    Ok(NewSecret { id: secret_id, secret, prefix })
+}
+
+/// What may be shown of a secret for ever: the common beginning tells nobody anything, what follows it does.
+pub fn prefix_of(secret: &str) -> String {
+    let shown = if secret.starts_with(SECRET_PREFIX) { 8 } else { 4 };
+    if secret.len() <= 2 * shown { String::new() } else { secret.chars().take(shown).collect() }
+}
+
+async fn add_secret(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    principal.may(&app, AdminAction::ManageClientSecrets)?;
+    let id = client_id(&id)?;
+    let input = secret_input(&body)?;
+    let context = circumstances.context(&app, principal.actor.clone());
+    let added = issue_secret(&app, &context, &id, input.secret, input.expires_at).await?;
+    let rows = clients::secrets(&app.pool, &id).await?;
+    let row = rows.iter().find(|row| row.secret_id == added.id.0).ok_or_else(ApiError::internal)?;
+    let mut json = secret_json(row, app.now());
+    json["secret"] = json!(added.secret);
+    Ok((StatusCode::CREATED, Json(json)))
+}
+
+/// The call that Pocket ID had before 2.14 and its tools still make: one secret in place of all.
+async fn replace_secret(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, ApiError> {
+    principal.may(&app, AdminAction::ManageClientSecrets)?;
+    let id = client_id(&id)?;
+    let input = secret_input(&body)?;
+    let before = clients::secrets(&app.pool, &id).await?;
+    let context = circumstances.context(&app, principal.actor.clone());
+    let added = issue_secret(&app, &context, &id, input.secret, None).await?;
+    for row in before {
+        let remove = ClientCommand::RemoveSecret { secret_id: ClientSecretId(row.secret_id) };
+        app.store.execute::<Client>(id.as_str(), remove, &context).await.map_err(client_error)?;
+    }
+    Ok(Json(json!({ "secret": added.secret })))
+}
+
+async fn remove_secret(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    Path((id, secret)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    principal.may(&app, AdminAction::ManageClientSecrets)?;
+    let id = client_id(&id)?;
+    let secret_id = secret.parse().map_err(|_| ApiError::not_found())?;
+    let context = circumstances.context(&app, principal.actor.clone());
+    let remove = ClientCommand::RemoveSecret { secret_id };
+    app.store.execute::<Client>(id.as_str(), remove, &context).await.map_err(client_error)?;
+    Ok(StatusCode::NO_CONTENT)
+}

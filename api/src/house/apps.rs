@@ -1,0 +1,88 @@
+//! `/account/apps`: the apps that a person lets know who they are, and how that ends.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use chancery_adapters::event_store::ExecuteError;
+use chancery_domain::consent::{Consent, ConsentCommand, stream};
+use chancery_domain::ids::ClientId;
+use chancery_projections::{clients, consents};
+
+use super::frame::{Resident, frame, letter, shown, when};
+use crate::admin::clients::{client_id, existing};
+use crate::app::App;
+use crate::http::error::ApiError;
+use crate::http::request::Circumstances;
+use crate::oidc::authorize::see_other;
+use crate::pages::house::{App as AppCard, Apps, Confirm, Room};
+use crate::pages::render::page;
+
+pub async fn show(State(app): State<App>, Resident(signed_in): Resident) -> Response {
+    let page = async {
+        let rows = consents::of_user(&app.pool, signed_in.user.id()).await?;
+        let usable = clients::usable_by(&app.pool, signed_in.user.id()).await?;
+        let cards = rows.into_iter().map(|row| AppCard {
+            launch_url: usable
+                .iter()
+                .find(|client| client.client_id == row.client_id)
+                .and_then(|client| client.settings.launch_url.clone()),
+            letter: letter(&row.name),
+            receives: row.scopes.iter().filter_map(|scope| receives(scope)).map(str::to_owned).collect(),
+            since: when(&app, row.given_at),
+            last_used: Some(when(&app, row.last_used_at)),
+            client_id: row.client_id,
+            name: row.name,
+        });
+        Ok(page(&Apps { frame: frame(&app, &signed_in, Room::Apps), apps: cards.collect() }))
+    };
+    shown(&app, page.await)
+}
+
+/// A scope as people say it.
+fn receives(scope: &str) -> Option<&'static str> {
+    match scope {
+        "profile" => Some("Name"),
+        "email" => Some("E-mail"),
+        "groups" => Some("Groups"),
+        "offline_access" => Some("Access while you are away"),
+        _ => None,
+    }
+}
+
+pub async fn ask_withdraw(State(app): State<App>, Resident(signed_in): Resident, Path(id): Path<String>) -> Response {
+    let page = async {
+        let client = existing(&app, &client_id(&id)?).await?;
+        Ok(page(&Confirm {
+            frame: frame(&app, &signed_in, Room::Apps),
+            asks: format!("Stop letting {} know who you are?", client.settings.name),
+            says: "It learns nothing more about you, and what it was given ends at once.".to_owned(),
+            consequences: vec!["It may keep what it has learned until now.".to_owned()],
+            action: format!("/account/apps/{id}/withdraw"),
+            members: Vec::new(),
+            button: "Withdraw".to_owned(),
+            back: "/account/apps".to_owned(),
+        }))
+    };
+    shown(&app, page.await)
+}
+
+pub async fn withdraw(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Resident(signed_in): Resident,
+    Path(id): Path<String>,
+) -> Response {
+    let page = async {
+        let client_id: ClientId = client_id(&id)?;
+        let user_id = signed_in.user.id();
+        let stream = stream(user_id, &client_id);
+        let context = circumstances.context(&app, signed_in.actor());
+        let withdraw = ConsentCommand::Withdraw { user_id, client_id };
+        let withdrawn = app.store.execute::<Consent>(stream, withdraw, &context).await;
+        withdrawn.map_err(|error| match error {
+            ExecuteError::Refused(_) => ApiError::not_found(),
+            ExecuteError::Store(error) => error.into(),
+        })?;
+        Ok(see_other("/account/apps"))
+    };
+    shown(&app, page.await)
+}

@@ -1,0 +1,223 @@
+//! `/admin/people/{id}`: one person, as an administrator sees and changes them.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use chancery_domain::custom_claim::CustomClaim;
+use chancery_domain::ids::UserId;
+use chancery_domain::user::{Profile, ProfileInput, UserCommand};
+use chancery_projections::users;
+use chancery_projections::{enrollments, groups, passkeys, sessions};
+use time::Duration;
+
+use super::account::{field_errors, form, input_of, profile_form, profile_input, session_card};
+use super::frame::{Page, PageError, Steward, date, frame, portrait, require_step_up, shown};
+use super::history::{about, latest_about};
+use super::passkeys::card;
+use super::people::{PATH, chosen_groups, claims_form, claims_of, group_choices};
+use crate::accounts;
+use crate::admin::users::{existing, user_id};
+use crate::app::App;
+use crate::http::error::ApiError;
+use crate::http::request::Circumstances;
+use crate::http::session::SignedIn;
+use crate::oidc::authorize::see_other;
+use crate::pages::house::{Confirm, Notice, PersonPage, PictureForm, ProfileRights, Revealed, Room};
+use crate::pages::render::page;
+
+/// What differs from the plain page of a person.
+#[derive(Default)]
+struct Extra {
+    notice: Option<Notice>,
+    link: Option<Revealed>,
+    profile: Option<(ProfileInput, Vec<(String, String)>)>,
+    claims: Option<(Vec<CustomClaim>, ApiError)>,
+    /// What is wrong with the file that was chosen.
+    picture: Option<String>,
+}
+
+pub async fn show(State(app): State<App>, Steward(signed_in): Steward, Path(id): Path<String>) -> Response {
+    let shown_page = async { person(&app, &signed_in, user_id(&id)?, Extra::default()).await };
+    shown(&app, shown_page.await)
+}
+
+/// The page again, which says what is wrong with the file that was chosen.
+pub async fn refused_picture(app: &App, signed_in: &SignedIn, id: UserId, wrong: String) -> Page {
+    person(app, signed_in, id, Extra { picture: Some(wrong), ..Extra::default() }).await
+}
+
+async fn person(app: &App, signed_in: &SignedIn, id: UserId, extra: Extra) -> Page {
+    let user = existing(app, id).await?;
+    let own_groups: Vec<_> = groups::of_user(&app.pool, id).await?.iter().map(groups::GroupRow::id).collect();
+    let held = passkeys::of_user(&app.pool, id).await?;
+    let live = sessions::live_of(&app.pool, id, app.now()).await?;
+    let open = enrollments::open_of(&app.pool, id, app.now()).await?;
+    app.history_reached(app.store.head()).await;
+    let path = format!("{PATH}/{id}");
+    let (input, errors) = extra.profile.unwrap_or_else(|| (input_of(&user), Vec::new()));
+    let errors: Vec<_> = errors.iter().map(|(field, wrong)| (field.as_str(), wrong.clone())).collect();
+    let rights = ProfileRights::Admin { email_verified: user.email_verified };
+    let (claims, wrong) = match &extra.claims {
+        Some((claims, wrong)) => (claims.as_slice(), Some(wrong)),
+        None => (user.claims.as_slice(), None),
+    };
+    let mut frame = frame(app, signed_in, Room::People);
+    frame.notice = extra.notice;
+    Ok(page(&PersonPage {
+        frame,
+        id: id.to_string(),
+        portrait: portrait(&user),
+        name: user.display_name.clone(),
+        registered: date(user.registered_at),
+        is_admin: user.is_admin,
+        is_disabled: user.disabled,
+        is_you: id == signed_in.user.id(),
+        profile: profile_form(&path, &input, &errors, rights),
+        picture: PictureForm { page: path.clone(), portrait: portrait(&user), wrong: extra.picture },
+        groups: group_choices(app, &own_groups).await?,
+        passkeys: held.iter().map(|row| card(app, row, &held, false)).collect(),
+        sessions: live.iter().map(|row| session_card(app, row, row.id() == signed_in.session.id(), &held)).collect(),
+        link: extra.link,
+        open_link: open.first().map(|link| format!("A link is open until {}.", date(link.expires_at))),
+        claims: claims_form(app, format!("{path}/claims"), claims, wrong).await?,
+        latest: latest_about(app, &about(id)).await?,
+    }))
+}
+
+/// The page with a link that was just made for them.
+pub async fn with_link(app: &App, circumstances: &Circumstances, signed_in: &SignedIn, id: UserId) -> Page {
+    let user = existing(app, id).await?;
+    let context = circumstances.context(app, signed_in.actor());
+    let link = accounts::issue_link(app, &context, &user, Duration::DAY, false).await?;
+    let says = match user.email.filter(|_| link.is_mailed && app.config.smtp.is_some()) {
+        Some(email) => format!("It is on its way to {email}. It works once, for 24 hours, and is not shown again."),
+        None => "Send it to them by a way you trust. It works once, for 24 hours, and is not shown again.".to_owned(),
+    };
+    let link = Revealed { label: "Enrollment link".to_owned(), value: link.url, says };
+    person(app, signed_in, id, Extra { link: Some(link), ..Extra::default() }).await
+}
+
+pub async fn change(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Steward(signed_in): Steward,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let shown_page = async {
+        let id = user_id(&id)?;
+        require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
+        let params = form(&headers, &body)?;
+        let user = existing(&app, id).await?;
+        let input = ProfileInput { locale: user.locale.clone(), ..profile_input(&params) };
+        let refused = |errors| Extra { profile: Some((input.clone(), errors)), ..Extra::default() };
+        let profile = match Profile::parse(input.clone()) {
+            Ok(profile) => profile,
+            Err(errors) => {
+                let errors = errors.iter().map(|error| (error.field.to_owned(), error.message.to_owned())).collect();
+                return person(&app, &signed_in, id, refused(errors)).await;
+            }
+        };
+        let context = circumstances.context(&app, signed_in.actor());
+        let email_verified = params.value("email_verified").is_some();
+        let command = UserCommand::ChangeProfile { profile, email_verified };
+        match accounts::execute(&app, &context, id, command).await {
+            Ok(_) => {
+                let notice = Some(Notice::good("Saved."));
+                person(&app, &signed_in, id, Extra { notice, ..Extra::default() }).await
+            }
+            Err(error) if error.status.is_server_error() => Err(error.into()),
+            Err(error) => person(&app, &signed_in, id, refused(field_errors(&error))).await,
+        }
+    };
+    shown(&app, shown_page.await)
+}
+
+/// What a press of one button does to a person.
+pub async fn act(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Steward(signed_in): Steward,
+    Path((id, act)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let shown_page = async {
+        let id = user_id(&id)?;
+        require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
+        form(&headers, &body)?;
+        let other_admins = users::other_admins(&app.pool, id).await? > 0;
+        let command = match act.as_str() {
+            "groups" => UserCommand::SetGroups { groups: chosen_groups(&app, &body).await? },
+            "claims" => UserCommand::SetClaims { claims: claims_of(&body) },
+            "grant-admin" => UserCommand::GrantAdmin,
+            "revoke-admin" => UserCommand::RevokeAdmin { other_admins },
+            "disable" => UserCommand::Disable { other_admins },
+            "enable" => UserCommand::Enable,
+            "enrollment-link" => return with_link(&app, &circumstances, &signed_in, id).await,
+            _ => return Err(ApiError::not_found().into()),
+        };
+        let context = circumstances.context(&app, signed_in.actor());
+        match accounts::execute(&app, &context, id, command).await {
+            Ok(_) => Ok(see_other(&format!("{PATH}/{id}"))),
+            Err(error) if act == "claims" && error.status.is_client_error() => {
+                let claims = Some((claims_of(&body), error));
+                person(&app, &signed_in, id, Extra { claims, ..Extra::default() }).await
+            }
+            Err(error) => refused(&app, &signed_in, id, error).await,
+        }
+    };
+    shown(&app, shown_page.await)
+}
+
+/// The page again, with what the domain said.
+async fn refused(app: &App, signed_in: &SignedIn, id: UserId, error: ApiError) -> Page {
+    if error.status.is_server_error() || error.code == "user_not_found" {
+        return Err(PageError::from(error));
+    }
+    let notice = Some(Notice::stop(format!("{}.", error.message)));
+    person(app, signed_in, id, Extra { notice, ..Extra::default() }).await
+}
+
+pub async fn ask_delete(State(app): State<App>, Steward(signed_in): Steward, Path(id): Path<String>) -> Response {
+    let shown_page = async {
+        let id = user_id(&id)?;
+        let user = existing(&app, id).await?;
+        require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
+        Ok(page(&Confirm {
+            frame: frame(&app, &signed_in, Room::People),
+            asks: format!("Delete {}?", user.display_name),
+            says: "This cannot be undone.".to_owned(),
+            consequences: vec![
+                "They are signed out everywhere, and their apps lose access.".to_owned(),
+                "Their name, address and places become unreadable in the whole history.".to_owned(),
+                "That they were here, and what was done, stays on the record.".to_owned(),
+            ],
+            action: format!("{PATH}/{id}/delete"),
+            members: Vec::new(),
+            button: "Delete".to_owned(),
+            back: format!("{PATH}/{id}"),
+        }))
+    };
+    shown(&app, shown_page.await)
+}
+
+pub async fn delete(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Steward(signed_in): Steward,
+    Path(id): Path<String>,
+) -> Response {
+    let shown_page = async {
+        let id = user_id(&id)?;
+        require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
+        let context = circumstances.context(&app, signed_in.actor());
+        match accounts::erase(&app, &context, id).await {
+            Ok(_) => Ok(see_other(PATH)),
+            Err(error) => refused(&app, &signed_in, id, error).await,
+        }
+    };
+    shown(&app, shown_page.await)
+}

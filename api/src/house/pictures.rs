@@ -1,0 +1,102 @@
+//! Profile pictures on the pages: a person's own, and those that administrators set for others.
+
+use axum::Router;
+use axum::extract::multipart::MultipartRejection;
+use axum::extract::{Multipart, Path, State};
+use axum::response::Response;
+use axum::routing::post;
+
+use super::account;
+use super::frame::{Resident, Steward, require_step_up, shown};
+use super::person;
+use crate::admin::users::{existing, user_id};
+use crate::app::App;
+use crate::http::error::ApiError;
+use crate::http::request::Circumstances;
+use crate::oidc::authorize::see_other;
+use crate::pictures;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/account/picture", post(set_own))
+        .route("/account/picture/remove", post(remove_own))
+        .route("/admin/people/{id}/picture", post(set))
+        .route("/admin/people/{id}/picture/remove", post(remove))
+}
+
+async fn set_own(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Resident(signed_in): Resident,
+    form: Result<Multipart, MultipartRejection>,
+) -> Response {
+    let page = async {
+        let context = circumstances.context(&app, signed_in.actor());
+        let set = async { pictures::set(&app, &context, &signed_in.user, pictures::uploaded(form).await?).await };
+        match set.await.map_err(wrong) {
+            Ok(()) => Ok(see_other("/account")),
+            Err(Ok(wrong)) => account::refused_picture(&app, &signed_in, wrong).await,
+            Err(Err(error)) => Err(error.into()),
+        }
+    };
+    shown(&app, page.await)
+}
+
+/// What is wrong with the file, if that is it.
+fn wrong(error: ApiError) -> Result<String, ApiError> {
+    match error.code {
+        "invalid_image" | "image_too_large" => Ok(format!("{}.", error.message)),
+        "validation_failed" => Ok("Choose a picture first.".to_owned()),
+        _ => Err(error),
+    }
+}
+
+async fn remove_own(State(app): State<App>, circumstances: Circumstances, Resident(signed_in): Resident) -> Response {
+    let page = async {
+        let context = circumstances.context(&app, signed_in.actor());
+        pictures::remove(&app, &context, &signed_in.user).await?;
+        Ok(see_other("/account"))
+    };
+    shown(&app, page.await)
+}
+
+async fn set(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Steward(signed_in): Steward,
+    Path(id): Path<String>,
+    form: Result<Multipart, MultipartRejection>,
+) -> Response {
+    let page = async {
+        let id = user_id(&id)?;
+        let path = format!("/admin/people/{id}");
+        require_step_up(&app, &signed_in, &path)?;
+        let user = existing(&app, id).await?;
+        let context = circumstances.context(&app, signed_in.actor());
+        let set = async { pictures::set(&app, &context, &user, pictures::uploaded(form).await?).await };
+        match set.await.map_err(wrong) {
+            Ok(()) => Ok(see_other(&path)),
+            Err(Ok(wrong)) => person::refused_picture(&app, &signed_in, id, wrong).await,
+            Err(Err(error)) => Err(error.into()),
+        }
+    };
+    shown(&app, page.await)
+}
+
+async fn remove(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    Steward(signed_in): Steward,
+    Path(id): Path<String>,
+) -> Response {
+    let page = async {
+        let id = user_id(&id)?;
+        let path = format!("/admin/people/{id}");
+        require_step_up(&app, &signed_in, &path)?;
+        let user = existing(&app, id).await?;
+        let context = circumstances.context(&app, signed_in.actor());
+        pictures::remove(&app, &context, &user).await?;
+        Ok(see_other(&path))
+    };
+    shown(&app, page.await)
+}
