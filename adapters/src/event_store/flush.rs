@@ -108,16 +108,20 @@ impl Flusher {
         let told = batch.iter().zip(&results).filter(|(_, result)| result.is_ok());
         let states = told.flat_map(|(unit, _)| unit.remembered.iter().cloned());
         self.horizon.appended(mark, base, &recorded, states);
+        self.move_head(head);
+        self.measures.batch(begun, &results);
+        for (append, result) in batch.into_iter().zip(results) {
+            append.answer(result);
+        }
+    }
+
+    fn move_head(&self, head: i64) {
         self.head.send_if_modified(|known| {
             // Lower than before where a backup was restored meanwhile.
             let moved = head != *known;
             *known = head;
             moved
         });
-        self.measures.batch(begun, &results);
-        for (append, result) in batch.into_iter().zip(results) {
-            append.answer(result);
-        }
     }
 
     /// Asks the log what became of units, and tells it.
@@ -127,6 +131,9 @@ impl Flusher {
         let settled = tokio::time::timeout(SETTLING, positions(&self.options, &events(&units))).await;
         let unknown = || Err(StoreError::Unavailable("the commit's outcome is unknown".to_owned()));
         let results = settled.unwrap_or_else(|_| units.iter().map(|_| unknown()).collect());
+        if let Some(head) = results.iter().flatten().max().filter(|head| **head > 0) {
+            self.move_head(*head);
+        }
         for (append, result) in units.into_iter().zip(results) {
             append.answer(result);
         }

@@ -64,7 +64,10 @@ fn ev14_a_migration_leaves_the_nodes_of_the_release_before_working() {
         let statements = text.lines().filter(|line| !line.trim_start().starts_with("--"));
         let statements = statements.collect::<Vec<_>>().join(" ").to_uppercase();
         let statements = statements.split_whitespace().collect::<Vec<_>>().join(" ");
-        let found: Vec<_> = CONTRACTIONS.into_iter().filter(|words| statements.contains(words)).collect();
+        // How a column is stored is nobody's business but the server's.
+        let statements = statements.split(';').filter(|statement| !statement.contains("SET STORAGE"));
+        let contracts = |words: &&str| statements.clone().any(|statement| statement.contains(words));
+        let found: Vec<_> = CONTRACTIONS.into_iter().filter(contracts).collect();
         assert!(found.is_empty(), "{name}: {found:?} is for a migration named `contract_…`, a release later");
     }
 }
