@@ -18,6 +18,15 @@ fn status(span: &Span) -> i32 {
     span.status.as_ref().map_or(0, |status| status.code)
 }
 
+/// Makes a link that nobody uses: it is mailed.
+async fn invite(process: &Process, username: &str) {
+    let mut admin = process.node.admin.clone();
+    let user = json!({ "username": username, "firstName": "Ada", "email": format!("{username}@example.org") });
+    let user = admin.post("/api/users", &user).await.expect(201).json();
+    let path = format!("/api/users/{}/one-time-access-token", user["id"].as_str().unwrap());
+    admin.post(&path, &json!({})).await.expect(201);
+}
+
 #[tokio::test]
 async fn a_mail_is_linked_with_the_trace_of_what_caused_it() {
     let (collector, database, mailbox) = (Collector::start().await, database().await, Mailbox::open().await);
@@ -27,10 +36,10 @@ async fn a_mail_is_linked_with_the_trace_of_what_caused_it() {
     let mut process = Process::new(PROGRAM, &database).with(&settings);
     process.start().await;
 
-    process.node.person("ada").await;
+    invite(&process, "ada").await;
     mailbox.when_there_are(1).await;
     mailbox.refuse(Some("550 No such mailbox"));
-    process.node.person("bob").await;
+    invite(&process, "bob").await;
     collector.until("both mails", |received| named(received, "mail").len() == 2).await;
     process.stop().await;
 

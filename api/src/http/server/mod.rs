@@ -3,6 +3,7 @@
 //! Whoever is slow holds a connection and its buffers, so each step has an end: a request's head here, a body and its
 //! answer by the router's time limit, a peer that does not read here again.
 
+mod impatient;
 #[cfg(test)]
 mod tests;
 
@@ -19,9 +20,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
-use tokio_io_timeout::TimeoutStream;
 use tower::Service;
 
+use self::impatient::Impatient;
 use super::connections::{Connection, Connections};
 use super::remote::Peer;
 
@@ -48,8 +49,6 @@ pub async fn serve(mut connections: Connections, router: Router, stop: impl Futu
 
 /// The connection at work: a future that ends with it.
 fn connection(stream: Connection, peer: Peer, router: Router) -> impl GracefulConnection<Error = hyper::Error> {
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(READING));
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
@@ -60,13 +59,13 @@ fn connection(stream: Connection, peer: Peer, router: Router) -> impl GracefulCo
         .header_read_timeout(HEAD)
         .max_buf_size(MOST_BUFFERED)
         // More than 100 header lines are refused, as hyper does unless told otherwise: 431.
-        .serve_connection(TokioIo::new(Box::pin(stream)), service)
+        .serve_connection(TokioIo::new(Impatient::new(stream, READING)), service)
 }
 
 /// For the next request's head, from the answer before it: so long may a connection be idle, too. Proxies keep idle
 /// connections for longer, and look after them every 30 s at the most often: a request must not meet the closing.
 const HEAD: Duration = Duration::from_secs(25);
-/// A peer that takes nothing of its answer for so long is not there.
+/// For the peer to take an answer.
 const READING: Duration = Duration::from_secs(30);
 /// A request's head, in bytes, and what may wait to be sent.
 const MOST_BUFFERED: usize = 64 * 1024;

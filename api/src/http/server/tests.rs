@@ -78,6 +78,23 @@ async fn hb02_whoever_takes_nothing_of_an_answer_is_cut_off() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn hb02_whoever_takes_an_answer_byte_by_byte_is_cut_off() {
+    let (mut slow, answering) = connect();
+    slow.write_all(b"GET /much HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let sipping = tokio::spawn(async move {
+        while slow.read(&mut [0; 1]).await.is_ok_and(|length| length == 1) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
+
+    let begun = Instant::now();
+    answering.await.unwrap().unwrap_err();
+
+    assert_eq!(begun.elapsed().as_secs(), 30);
+    sipping.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_connection_takes_further_requests_for_a_while() {
     let (mut peer, _) = connect();
     for _ in 0..3 {
