@@ -48,7 +48,7 @@ pub async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::E
 /// Migrations of a newer release are left alone: they only add, so that nodes of both releases work on the same schema.
 static MIGRATIONS: Migrator = Migrator { ignore_missing: true, ..sqlx::migrate!("../migrations") };
 
-/// How the description of a migration begins that takes away what the release before it used (decision 15).
+/// How the description of a migration begins that takes away what the release before it used (decision 19).
 const CONTRACTION: &str = "contract";
 
 /// Why the schema could not be brought up to date.

@@ -20,10 +20,9 @@ use crate::app::App;
 use crate::config::{Config, Database, Listen, settings_table};
 use crate::http::connections::{Connection, Connections};
 use crate::http::server;
-use crate::signing_keys::{self, Replaced};
 use crate::telemetry::Telemetry;
 use crate::wiring::{self, Doubles, Ground};
-use crate::{accounts, client_file, doctor, encryption_key, router, telemetry};
+use crate::{accounts, client_file, doctor, encryption_key, router, signing_keys, telemetry};
 
 /// A passkey-only OpenID Connect provider whose every act is an event on a provable record.
 #[derive(Parser)]
@@ -271,11 +270,7 @@ async fn key_rotate(
     let (app, ground) = start(config, telemetry).await?;
     let algorithms = algorithm.map_or(SigningAlgorithm::ALL.to_vec(), |algorithm| vec![algorithm]);
     for key in signing_keys::replace(&app.store, &app.pool, &operator(&app), &algorithms, withdraw, app.now()).await? {
-        match key {
-            Replaced::Signs(algorithm, kid) => println!("{algorithm} {kid} signs"),
-            Replaced::Verifies(algorithm, kid) => println!("{algorithm} {kid} signs no more; what it signed counts"),
-            Replaced::Withdrawn(algorithm, kid) => println!("{algorithm} {kid} is withdrawn; nothing it signed counts"),
-        }
+        println!("{key}");
     }
     stop(ground).await
 }

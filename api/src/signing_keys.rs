@@ -1,6 +1,8 @@
 //! The signing keys' life: one active key for each algorithm, a staged successor published in advance, old ones kept for
 //! verifying until nothing they signed can still count (OpenID Connect Core §10.1.1).
 
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chancery_adapters::event_store::{EventStore, ExecuteError, StoreError, Unit};
@@ -81,6 +83,16 @@ pub enum Replaced {
     Verifies(SigningAlgorithm, String),
     /// What it signed counts nowhere any more, within a second (attacks JK-04).
     Withdrawn(SigningAlgorithm, String),
+}
+
+impl fmt::Display for Replaced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signs(algorithm, kid) => write!(f, "{algorithm} {kid} signs"),
+            Self::Verifies(algorithm, kid) => write!(f, "{algorithm} {kid} signs no more; what it signed counts"),
+            Self::Withdrawn(algorithm, kid) => write!(f, "{algorithm} {kid} is withdrawn; nothing it signed counts"),
+        }
+    }
 }
 
 /// Lets another key of these algorithms sign at once, in one append. With `withdraw`, that is a new one, and every key

@@ -1,5 +1,6 @@
 //! The record: what the event store, the vault and the views promise, on a real Postgres.
 
+mod backup;
 mod catalogue;
 mod crash;
 mod doctor;

@@ -1,4 +1,4 @@
-//! Migrations that databases have run are never edited, and those to come only add (decision 15).
+//! Migrations that databases have run are never edited, and those to come only add (decision 19).
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -7,6 +7,7 @@ use chancery_tests::process::Process;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use serde_json::json;
 
 use crate::collector::{PROGRAM, database, exporting_to, hex};
 
