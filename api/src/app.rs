@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::http::failures::Failures;
 use crate::http::key_uses::KeyUses;
+use crate::http::readiness::Readiness;
 use crate::limits::Limits;
 use crate::telemetry::requests::Requests;
 
@@ -49,6 +50,7 @@ pub struct Parts {
     pub failures: Failures,
     pub key_uses: KeyUses,
     pub limits: Limits,
+    pub readiness: Readiness,
     pub requests: Requests,
     /// How far the audit view has come.
     pub audit: watch::Receiver<i64>,

@@ -24,7 +24,9 @@ use super::{StoreError, wakeup};
 const QUEUE: usize = 1024;
 /// Units committed together at most.
 const BATCH: usize = 256;
-/// How long the outcome of a broken commit is asked for.
+/// How long a batch may take.
+const WRITING: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long a new connection may take, and the outcome of a broken commit is asked for.
 const SETTLING: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Hands units to the writer.
@@ -78,10 +80,16 @@ impl Appender {
     }
 }
 
+/// A connection, and whether its server was lost since.
+struct Kept {
+    connection: PgConnection,
+    losses: watch::Receiver<()>,
+}
+
 struct Writer {
     options: PgConnectOptions,
     projections: Vec<Arc<dyn Projection>>,
-    connection: Option<PgConnection>,
+    connection: Option<Kept>,
     head: watch::Sender<i64>,
     horizon: Arc<Horizon>,
     measures: Measures,
@@ -152,20 +160,42 @@ impl Writer {
 
     /// For each unit: the position of its last event, or its refusal.
     async fn commit(&mut self, units: &[&Append]) -> Result<Vec<Result<i64, StoreError>>, BatchError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => wakeup::connect_writer(&self.options).await.map_err(rolled_back)?,
+        if let Some(kept) = self.connection.take()
+            && matches!(kept.losses.has_changed(), Ok(false))
+        {
+            match self.commit_on(kept, units).await {
+                // A restart of the server broke the connection, which is noticed by using it: nothing was recorded yet.
+                Err(BatchError::RolledBack(_)) if self.connection.is_none() => {}
+                outcome => return outcome,
+            }
+        }
+        let losses = self.horizon.losses();
+        let connection = tokio::time::timeout(SETTLING, wakeup::connect_writer(&self.options)).await;
+        let connection = connection.map_err(|_| BatchError::RolledBack("the database does not answer".to_owned()))?;
+        self.commit_on(Kept { connection: connection.map_err(rolled_back)?, losses }, units).await
+    }
+
+    async fn commit_on(
+        &mut self,
+        mut kept: Kept,
+        units: &[&Append],
+    ) -> Result<Vec<Result<i64, StoreError>>, BatchError> {
+        let (mark, events) = (self.horizon.mark(), events(units));
+        let outcome = tokio::select! {
+            outcome = commit(&mut kept.connection, &self.projections, &events, self.horizon.node()) => outcome,
+            // Nobody knows how far it came.
+            Ok(()) = kept.losses.changed() => Err(BatchError::Unknown("the database does not answer".to_owned())),
+            () = tokio::time::sleep(WRITING) => Err(BatchError::Unknown("the database takes too long".to_owned())),
         };
-        let mark = self.horizon.mark();
-        match commit(&mut connection, &self.projections, &events(units), self.horizon.node()).await {
+        match outcome {
             Ok(outcome) => {
-                self.connection = Some(connection);
+                self.connection = Some(kept);
                 Ok(self.tell(&mark, units, outcome))
             }
             Err(BatchError::RolledBack(error)) => {
                 // A connection that still answers has rolled back and is used again.
-                if connection.ping().await.is_ok() {
-                    self.connection = Some(connection);
+                if kept.connection.ping().await.is_ok() {
+                    self.connection = Some(kept);
                 }
                 Err(BatchError::RolledBack(error))
             }

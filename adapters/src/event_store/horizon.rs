@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::memory::{Memory, State, StreamKey};
@@ -46,6 +47,8 @@ pub struct Horizon {
     seen: Mutex<Seen>,
     /// One asks the log, the others wait for the answer.
     asking: tokio::sync::Mutex<()>,
+    /// Tells when the server is lost.
+    losses: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -56,12 +59,15 @@ struct Seen {
     confirmed: Option<Instant>,
     /// Counts the hints that there is news, so that an answer from before a hint confirms nothing.
     doubts: u64,
+    /// Counts the servers: what was learned of one is nothing known of the next.
+    server: u64,
 }
 
 /// A moment to which an answer can be held.
 pub(super) struct Mark {
     at: Instant,
     doubts: u64,
+    server: u64,
 }
 
 impl Horizon {
@@ -73,6 +79,7 @@ impl Horizon {
             followers: RwLock::default(),
             seen: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
+            losses: watch::Sender::default(),
         }
     }
 
@@ -123,8 +130,10 @@ impl Horizon {
         let mut seen = self.seen();
         tell(self.memory.as_ref());
         self.each_follower(tell);
-        seen.position = seen.position.max(head);
-        seen.confirm(mark);
+        if seen.server == mark.server {
+            seen.position = seen.position.max(head);
+            seen.confirm(mark);
+        }
     }
 
     /// This node appended these events at positions after `range.start`, up to `range.end`, and they led to these states.
@@ -139,7 +148,7 @@ impl Horizon {
         self.each_follower(|follower| events.clone().for_each(|news| follower.changed(news)));
         // Nothing of another node came before them unheard, or is known to have come after. Whoever asked the log in the
         // meantime may have heard of these very events.
-        let current = range.start <= seen.position && seen.position <= range.end;
+        let current = seen.server == mark.server && range.start <= seen.position && seen.position <= range.end;
         if !current {
             events.for_each(|news| self.memory.changed(news));
             seen.confirmed = seen.confirmed.filter(|_| range.end < seen.position);
@@ -157,8 +166,22 @@ impl Horizon {
         seen.confirmed = None;
     }
 
+    /// The server is lost. The one that comes back may not have the newest events, so nothing that is known holds.
+    pub(super) fn restart(&self) {
+        let mut seen = self.seen();
+        self.memory.forget();
+        self.each_follower(|follower| follower.forget());
+        *seen = Seen { position: 0, confirmed: None, doubts: seen.doubts + 1, server: seen.server + 1 };
+        self.losses.send_replace(());
+    }
+
+    pub(super) fn losses(&self) -> watch::Receiver<()> {
+        self.losses.subscribe()
+    }
+
     pub(super) fn mark(&self) -> Mark {
-        Mark { at: Instant::now(), doubts: self.seen().doubts }
+        let seen = self.seen();
+        Mark { at: Instant::now(), doubts: seen.doubts, server: seen.server }
     }
 
     pub(super) fn node(&self) -> &str {

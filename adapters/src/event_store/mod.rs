@@ -35,7 +35,7 @@ pub use gathered::Loaded;
 pub use horizon::{Follower, Horizon, News};
 pub use projection::{Projection, ProjectionError, ProjectionFuture};
 pub use unit::Unit;
-pub use wakeup::listen;
+pub use wakeup::{Heard, listen};
 
 use crate::vault::{Vault, VaultError};
 use memory::{Memory, StreamKey};

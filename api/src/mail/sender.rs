@@ -18,6 +18,8 @@ use crate::app::App;
 
 /// How often anybody looks for mails whose next attempt is due.
 const SWEEP: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long the database may take.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 /// Over about seven hours.
 const MAX_ATTEMPTS: i32 = 12;
 
@@ -44,19 +46,19 @@ pub async fn run(app: App, mailer: SmtpMailer, mut queued: watch::Receiver<()>) 
 }
 
 async fn deliver_waiting(app: &App, mailer: &SmtpMailer) -> Result<(), sqlx::Error> {
-    while let Some(mail) = queue::take(&app.pool, app.now()).await? {
+    while let Some(mail) = in_time(queue::take(&app.pool, app.now())).await? {
         match deliver(app, mailer, &mail).await? {
-            Delivered::Sent => queue::sent(&app.pool, &mail, app.now()).await?,
-            Delivered::Moot => queue::give_up(&app.pool, &mail, app.now(), None).await?,
+            Delivered::Sent => in_time(queue::sent(&app.pool, &mail, app.now())).await?,
+            Delivered::Moot => in_time(queue::give_up(&app.pool, &mail, app.now(), None)).await?,
             Delivered::Later(why) if mail.attempts < MAX_ATTEMPTS => {
                 tracing::warn!(event_id = %mail.event_id, attempts = mail.attempts, why, "a mail was not taken; it is tried again");
-                queue::failed(&app.pool, &mail, &why).await?;
+                in_time(queue::failed(&app.pool, &mail, &why)).await?;
                 // The next one would hardly fare better, and would wait as long.
                 return Ok(());
             }
             Delivered::Later(why) | Delivered::Never(why) => {
                 tracing::error!(event_id = %mail.event_id, attempts = mail.attempts, why, "a mail was given up");
-                queue::give_up(&app.pool, &mail, app.now(), Some(&why)).await?;
+                in_time(queue::give_up(&app.pool, &mail, app.now(), Some(&why))).await?;
             }
         }
     }
@@ -68,7 +70,7 @@ async fn deliver(app: &App, mailer: &SmtpMailer, mail: &Waiting) -> Result<Deliv
     let Ok(letter) = serde_json::from_value::<Letter>(mail.letter.0.clone()) else {
         return never("this release does not know this kind of mail");
     };
-    let link = match link_of(app, mail, &letter).await? {
+    let link = match in_time(link_of(app, mail, &letter)).await? {
         Link::None => None,
         Link::Usable(url) => Some(url),
         Link::Spent => return Ok(Delivered::Moot),
@@ -90,6 +92,11 @@ async fn deliver(app: &App, mailer: &SmtpMailer, mail: &Waiting) -> Result<Deliv
         Err(MailError::Refused(why)) => Delivered::Never(why),
         Err(MailError::Later(why)) => Delivered::Later(why),
     })
+}
+
+/// A connection that was cut says nothing, and other mails wait.
+async fn in_time<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(PATIENCE, asked).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 /// The link that a letter holds.

@@ -18,6 +18,8 @@ pub use self::letter::{Device, Letter, Whence};
 const BATCH: i64 = 2_000;
 /// Mails that a person is sent within an hour; whatever an attacker makes happen, their mailbox is not flooded (RL-08).
 const HOURLY: i64 = 20;
+/// How long one transaction may take; see the runner of views.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 const RETRY: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The kinds of events that anybody is told about.
@@ -47,6 +49,8 @@ pub struct Outbox {
 
 #[derive(Debug, thiserror::Error)]
 enum Stopped {
+    #[error("the database did not answer within {PATIENCE:?}")]
+    Silent,
     #[error(transparent)]
     Feed(#[from] FeedError),
     #[error(transparent)]
@@ -68,7 +72,8 @@ impl Outbox {
         while history.changed().await.is_ok() {
             let up_to = *history.borrow_and_update();
             while taken < up_to {
-                match self.step(up_to).await {
+                let step = tokio::time::timeout(PATIENCE, self.step(up_to)).await;
+                match step.unwrap_or(Err(Stopped::Silent)) {
                     Ok(Some(position)) => taken = position,
                     // Another node is at it.
                     Ok(None) => break,
