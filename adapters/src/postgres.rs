@@ -1,6 +1,7 @@
 //! Connections to Postgres.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -16,25 +17,71 @@ pub fn with_search_path(options: PgConnectOptions) -> PgConnectOptions {
 
 /// Longer than a connection waits under load.
 const IDLE: Duration = Duration::from_secs(1);
+/// How long a server that can be reached takes to answer at most.
+pub const ANSWER: Duration = Duration::from_secs(2);
+/// How long anybody waits for a connection: beyond it there are more requests than the server can serve, and it is better to
+/// say so.
+const LENDING: Duration = Duration::from_secs(3);
+/// How long a transaction may wait for its node. A node that was stopped or cut off holds the log's lock, or a checkpoint's;
+/// the server then takes it back, sooner than anybody who waits for it gives up (decision 14).
+pub const ABANDONED: &str = "3s";
 
 /// A pool for reading. Appends have a connection of their own.
-///
-/// A connection that was idle is pinged before use, so that those that a restart of the server broke fail no request,
-/// however much later it comes. Under load none is: that would cost a round trip each time.
 pub fn pool(options: PgConnectOptions, max_connections: u32) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(max_connections)
-        .acquire_timeout(Duration::from_secs(5))
-        .test_before_acquire(false)
-        .before_acquire(|connection, known| {
-            Box::pin(async move {
-                if known.idle_for > IDLE {
-                    connection.ping().await?;
-                }
-                Ok(true)
+    Trust::default().pool(options, max_connections)
+}
+
+/// Whether connections are still believed to lead somewhere: only those made since the server last failed to answer.
+///
+/// A network that is cut says nothing, and the driver waits on it for as long as TCP does: a quarter of an hour. So what
+/// does not answer in time condemns everything that is older. Nothing is ever asked twice for that.
+#[derive(Clone, Debug, Default)]
+pub struct Trust(Arc<Mutex<Option<Instant>>>);
+
+impl Trust {
+    /// [`pool`], whose connections are given up when trust in them is withdrawn.
+    ///
+    /// A connection that was idle is pinged before use, so that those that a restart of the server broke fail no request,
+    /// however much later it comes. Under load none is: that would cost a round trip each time.
+    pub fn pool(&self, options: PgConnectOptions, max_connections: u32) -> PgPool {
+        let (taken, returned) = (self.clone(), self.clone());
+        PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(LENDING)
+            .test_before_acquire(false)
+            .before_acquire(move |connection, known| {
+                let trust = taken.clone();
+                Box::pin(async move {
+                    if trust.covers(known.age) && known.idle_for > IDLE && !answers(connection).await {
+                        trust.withdraw();
+                    }
+                    Ok(trust.covers(known.age))
+                })
             })
-        })
-        .connect_lazy_with(with_search_path(options))
+            // The pool looks after what comes back before it lends it again, and would wait for an answer.
+            .after_release(move |_, known| {
+                let covered = returned.covers(known.age);
+                Box::pin(async move { Ok(covered) })
+            })
+            .connect_lazy_with(with_search_path(options).options([("idle_in_transaction_session_timeout", ABANDONED)]))
+    }
+
+    /// No connection that is there now is used again.
+    pub fn withdraw(&self) {
+        *self.withdrawn() = Some(Instant::now());
+    }
+
+    fn covers(&self, age: Duration) -> bool {
+        self.withdrawn().is_none_or(|withdrawn| age < withdrawn.elapsed())
+    }
+
+    fn withdrawn(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn answers(connection: &mut PgConnection) -> bool {
+    matches!(tokio::time::timeout(ANSWER, connection.ping()).await, Ok(Ok(())))
 }
 
 /// One connection outside any pool.

@@ -22,6 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::config::Config;
 use crate::http::failures::Failures;
 use crate::http::key_uses::KeyUses;
+use crate::http::readiness::Readiness;
 use crate::limits::Limits;
 use crate::telemetry::requests::Requests;
 
@@ -49,6 +50,7 @@ pub struct Parts {
     pub failures: Failures,
     pub key_uses: KeyUses,
     pub limits: Limits,
+    pub readiness: Readiness,
     pub requests: Requests,
     /// Making a picture takes much memory: one at a time.
     pub portraits: Semaphore,

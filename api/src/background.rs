@@ -8,6 +8,7 @@ use chancery_domain::user::UserEvent;
 use chancery_projections::mails::queue;
 use chancery_projections::{pictures, prune};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::app::App;
 use crate::signing_keys;
@@ -16,6 +17,8 @@ use crate::signing_keys;
 const REACTED_TO: &[&str] =
     &["user.erased", "signing_key.staged", "signing_key.activated", "signing_key.retired", "signing_key.removed"];
 const TICK: Duration = Duration::from_secs(1);
+/// How long each of these may take: a connection that was cut says nothing, and must not hold up what comes next.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Wake-ups that come close together are answered once.
 const GATHERING: Duration = Duration::from_millis(50);
 /// Ticks between sweeps and looks at the keys.
@@ -24,17 +27,23 @@ const MINUTE: u64 = 60;
 /// Runs until the process ends.
 pub async fn run(app: App, mut remote: watch::Receiver<u64>) {
     let mut seen = Seen { position: app.store.feed().head().await.unwrap_or(0), logs: app.store.horizon().replaced() };
-    let mut ticks = 0_u64;
+    let (mut ticks, mut behind) = (0_u64, true);
     loop {
         tokio::select! {
             () = tokio::time::sleep(TICK) => ticks += 1,
-            Ok(()) = remote.changed() => tokio::time::sleep(GATHERING).await,
+            Ok(()) = remote.changed() => {
+                tokio::time::sleep(GATHERING).await;
+                remote.mark_unchanged();
+                behind = true;
+            }
         }
-        follow(&app, &mut seen).await;
-        app.failures.flush(&app).await;
+        if behind {
+            behind = !follow(&app, &mut seen).await;
+        }
+        drop(timeout(PATIENCE, app.failures.flush(&app)).await);
         if ticks % MINUTE == MINUTE - 1 {
             ticks += 1;
-            upkeep(&app).await;
+            drop(timeout(PATIENCE, upkeep(&app)).await);
         }
     }
 }
@@ -47,14 +56,15 @@ struct Seen {
 }
 
 /// Reacts to what any node recorded: new keys are loaded, keys of erased people are dropped from memory. A log that was
-/// restored from a backup has other keys.
-async fn follow(app: &App, seen: &mut Seen) {
+/// restored from a backup has other keys. Answers whether everything was taken in.
+async fn follow(app: &App, seen: &mut Seen) -> bool {
     // What a node without the database cannot learn, it cannot decide by either.
-    let Ok((head, logs)) = app.store.horizon().look().await else { return };
+    let Ok(Ok((head, logs))) = timeout(PATIENCE, app.store.horizon().look()).await else { return false };
     if (head, logs) == (seen.position, seen.logs) {
-        return;
+        return true;
     }
-    let Ok(events) = app.store.feed().between(seen.position, head, REACTED_TO).await else { return };
+    let news = timeout(PATIENCE, app.store.feed().between(seen.position, head, REACTED_TO)).await;
+    let Ok(Ok(events)) = news else { return false };
     for recorded in events.iter().filter(|recorded| matches!(recorded.event, Event::User(UserEvent::Erased))) {
         app.store.vault().evict(&Subject::from(format!("user:{}", recorded.aggregate_id)));
     }
@@ -62,15 +72,16 @@ async fn follow(app: &App, seen: &mut Seen) {
     let restored = logs != seen.logs;
     if restored && let Err(error) = app.store.vault().check().await {
         tracing::error!(%error, "the encryption key could not be checked");
-        return;
+        return false;
     }
     if (keys_changed || restored)
         && let Err(error) = signing_keys::load(&app.store, &app.pool, &app.keyring).await
     {
         tracing::error!(%error, "the signing keys could not be loaded");
-        return;
+        return false;
     }
     *seen = Seen { position: head, logs };
+    true
 }
 
 async fn upkeep(app: &App) {

@@ -19,10 +19,15 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::app::App;
 use crate::config::{Config, Database, Listen, settings_table};
 use crate::http::connections::{Connection, Connections};
+use crate::http::readiness::told_to_stop;
 use crate::http::server;
 use crate::telemetry::Telemetry;
 use crate::wiring::{self, Doubles, Ground};
 use crate::{accounts, client_file, doctor, encryption_key, router, signing_keys, telemetry};
+
+/// How long requests in flight may take once the server stops: longer than any may take at all, since a peer may be slow
+/// to send or to read.
+const DRAINING: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// A passkey-only OpenID Connect provider whose every act is an event on a provable record.
 #[derive(Parser)]
@@ -157,24 +162,28 @@ async fn serve(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         tracing::warn!(%error, "systemd could not be told that we are ready");
     }
-    server::serve(connections, router::router(app), stop_signal()).await;
+    // A private database serves one node: there is none to send anybody to.
+    let delay = ground.embedded.as_ref().map_or(app.config.shutdown_delay, |_| std::time::Duration::ZERO);
+    let (told, stopping) = tokio::sync::oneshot::channel();
+    let stop = told_to_stop(app.clone(), delay);
+    let stop = async move {
+        stop.await;
+        told.send(()).ok();
+    };
+    tokio::select! {
+        () = server::serve(connections, router::router(app), stop) => {}
+        () = too_long(stopping) => tracing::warn!("requests were still being answered when time was up"),
+    }
     if let Some(embedded) = ground.embedded {
         embedded.stop().await?;
     }
     Ok(())
 }
 
-/// Resolves on SIGINT or SIGTERM: requests in flight are finished, new ones are not taken.
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        drop(tokio::signal::ctrl_c().await);
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+/// Resolves when those who were being answered have had their time.
+async fn too_long(stopping: tokio::sync::oneshot::Receiver<()>) {
+    drop(stopping.await);
+    tokio::time::sleep(DRAINING).await;
 }
 
 fn operator(app: &App) -> Context {

@@ -9,11 +9,10 @@ use axum::{Json, Router};
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::timeout::TimeoutLayer;
 
 use crate::app::App;
 use crate::http::error::ApiError;
-use crate::http::{csrf, request, security_headers};
+use crate::http::{csrf, readiness, request, security_headers};
 use crate::limits::admission;
 use crate::pages::assets;
 use crate::pages::render::error_page;
@@ -21,8 +20,8 @@ use crate::{admin, house, oidc, openapi, pages, pictures, webauthn};
 
 /// The largest body that is read: forms and JSON alike.
 const MAX_BODY: usize = 64 * 1024;
-/// No request is worked on for longer.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+/// No request is worked on for longer, whatever it waits for.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(9);
 
 pub fn router(app: App) -> Router {
     // Pages and the API carry our cookie's authority, so they answer our own origin only.
@@ -49,18 +48,18 @@ pub fn router(app: App) -> Router {
         .merge(oidc::browser_routes())
         .merge(assets::routes())
         .route("/healthz", get(|| async { StatusCode::NO_CONTENT }))
-        .route("/readyz", get(ready))
+        .route("/readyz", get(readiness::ready))
         .route("/.well-known/passkey-endpoints", get(passkey_endpoints))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
         .merge(uploads)
         .layer(middleware::from_fn_with_state(app.clone(), in_our_words))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PATIENCE))
         .layer(middleware::from_fn_with_state(app.clone(), admission::admit))
         .layer(middleware::from_fn(security_headers::add))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), request::establish))
+        .layer(middleware::from_fn_with_state(app.clone(), readiness::part))
         .with_state(app)
 }
 
@@ -79,18 +78,6 @@ pub fn open_to_any_origin(headers: &mut HeaderMap) {
     set("access-control-allow-origin", "*");
     set("access-control-allow-headers", "Authorization, Content-Type");
     set("access-control-allow-methods", "GET, POST");
-}
-
-/// Ready to serve: the database answers.
-async fn ready(State(app): State<App>) -> Response {
-    let asked = tokio::time::timeout(
-        std::time::Duration::from_secs(2),
-        sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(&app.pool),
-    );
-    match asked.await {
-        Ok(Ok(_)) => StatusCode::NO_CONTENT.into_response(),
-        _ => ApiError::unavailable().into_response(),
-    }
 }
 
 /// W3C "A Well-Known URL for Relying Party Passkey Endpoints".
@@ -117,10 +104,13 @@ async fn wrong_method(State(app): State<App>, request: Request) -> Response {
 }
 
 /// What axum refuses by itself — a body that is too large, a path or query that is no text — is said in the words of each
-/// endpoint.
+/// endpoint, and so is that a request took too long.
 async fn in_our_words(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
-    let response = next.run(request).await;
+    let Ok(response) = tokio::time::timeout(PATIENCE, next.run(request)).await else {
+        tracing::error!("a request took too long");
+        return admission::unavailable(&app, &path);
+    };
     let status = response.status();
     let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let plain = content_type.is_some_and(|value| value.starts_with("text/plain"));

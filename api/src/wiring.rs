@@ -8,12 +8,12 @@ use chancery_adapters::attempts::Attempts;
 use chancery_adapters::clock::SystemClock;
 use chancery_adapters::embedded_postgres::{EmbeddedPostgres, Settings};
 use chancery_adapters::entropy::SystemEntropy;
-use chancery_adapters::event_store::{EventStore, listen};
+use chancery_adapters::event_store::{EventStore, Heard, listen};
 use chancery_adapters::geo_locator::MaxmindGeoLocator;
 use chancery_adapters::geo_updates::{GeoUpdates, Source};
 use chancery_adapters::mailer::{Sender, SmtpMailer, SmtpSettings};
 use chancery_adapters::passkeys::WebauthnPasskeys;
-use chancery_adapters::postgres;
+use chancery_adapters::postgres::{self, Trust};
 use chancery_adapters::short_lived::ShortLived;
 use chancery_adapters::signing::Keyring;
 use chancery_adapters::vault::Vault;
@@ -31,6 +31,7 @@ use crate::app::{App, Parts};
 use crate::config::{Config, Database, Login};
 use crate::http::failures::Failures;
 use crate::http::key_uses::KeyUses;
+use crate::http::readiness::Readiness;
 use crate::limits::Limits;
 use crate::telemetry::audit::AuditLog;
 use crate::telemetry::figures::{self, Sources};
@@ -158,7 +159,8 @@ pub async fn application(
     options: PgConnectOptions,
     doubles: Doubles,
 ) -> anyhow::Result<App> {
-    let pool = postgres::pool(options.clone(), READERS);
+    let trust = Trust::default();
+    let pool = trust.pool(options.clone(), READERS);
     let mut vault = Vault::new(pool.clone(), key)?;
     if let Some(previous) = &config.encryption_key_previous {
         vault = vault.with_previous(previous)?;
@@ -173,7 +175,8 @@ pub async fn application(
     let passkeys = WebauthnPasskeys::new(&config.app_url, &config.app_name)
         .context("passkeys cannot be used with this APP_URL")?;
 
-    let remote = listen(options.application_name(&store.vault().node_label()), store.horizon().clone());
+    let options = options.application_name(&store.vault().node_label());
+    let Heard { wakeups: remote, answers } = listen(options, store.horizon().clone(), trust);
     let memory = ViewMemory::new(pool.clone(), store.horizon().clone());
     figures::register(Sources { pool: pool.clone(), clock: clock.clone(), geo: geo.clone() });
     let audit_log = Arc::new(doubles.audit_log);
@@ -195,6 +198,7 @@ pub async fn application(
         passkeys: Arc::new(passkeys),
         failures: Failures::default(),
         key_uses: KeyUses::default(),
+        readiness: Readiness::new(answers),
         limits: Limits::new(config.rate_limit_percent, Attempts::new(pool.clone())),
         requests: Requests::new(config.telemetry.counts(), config.app_url.scheme() == "https"),
         portraits: Semaphore::new(1),

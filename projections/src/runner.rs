@@ -21,6 +21,8 @@ const SWEEP: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a projection that has taken everything waits before it takes on.
 const GATHERING: Duration = Duration::from_millis(20);
+/// How long one transaction may take. A connection that was cut says nothing, and another node may go on meanwhile.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a projection that failed waits before it tries again.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -51,6 +53,8 @@ enum Step {
 /// Why a projection stands still.
 #[derive(Debug, thiserror::Error)]
 enum Stopped {
+    #[error("the database did not answer within {PATIENCE:?}")]
+    Silent,
     #[error(transparent)]
     Feed(#[from] FeedError),
     #[error(transparent)]
@@ -79,7 +83,8 @@ impl Runner {
     pub async fn run(self, mut local: watch::Receiver<i64>, mut remote: watch::Receiver<u64>) {
         let mut failing = false;
         loop {
-            let pause = match self.step().await {
+            let step = tokio::time::timeout(PATIENCE, self.step()).await;
+            let pause = match step.unwrap_or(Err(Stopped::Silent)) {
                 Ok(Step::Advanced { behind }) => {
                     failing = false;
                     if !behind {

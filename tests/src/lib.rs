@@ -2,13 +2,18 @@
 
 pub mod authenticator;
 pub mod browser;
+pub mod caddy;
 pub mod collector;
 pub mod contract;
+pub mod ledger;
 pub mod load;
 pub mod mailbox;
 pub mod maxmind;
 pub mod node;
 pub mod postgres;
+pub mod postgres_server;
 pub mod process;
+pub mod relay;
 pub mod server;
+pub mod turns;
 pub mod visitor;

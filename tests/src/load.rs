@@ -1,190 +1,205 @@
-//! People and apps that use several nodes at once, and a ledger of what they were answered.
+//! What apps and people do all day, noted in a ledger outside the nodes.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
-use tokio::sync::{RwLock, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::ledger::{Ledger, Outcome, Request, jti};
 use crate::node::{Client, Node, Person};
-use crate::visitor::Answer;
+use crate::visitor::{Answer, Visitor};
 
-/// Workers of each kind.
-const WORKERS: usize = 2;
+/// Whoever asks waits no longer than this.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// By when a revocation that was acknowledged holds on every node.
+const REVOKED_WITHIN: Duration = Duration::from_secs(1);
 
-/// What came of the load.
-#[derive(Debug, Default)]
-pub struct Ledger {
-    /// Requests that were answered as they should be.
-    pub answered: usize,
-    /// What was not.
-    pub failures: Vec<String>,
-    /// The names of people who were registered.
-    pub people: Vec<String>,
-    /// The last refresh token of each grant.
-    pub refresh_tokens: Vec<String>,
-}
-
-/// A load that runs until it is stopped.
+/// The clients' side, at work.
 pub struct Load {
-    users: Users,
-    workers: JoinSet<()>,
+    worker: Worker,
+    acknowledged: watch::Receiver<usize>,
     end: watch::Sender<bool>,
-    client: Client,
-}
-
-#[derive(Clone)]
-struct Users {
-    /// A request holds them for reading: whoever changes them waits for those under way, as a balancer that drains.
-    nodes: Arc<RwLock<Vec<Node>>>,
-    turn: Arc<AtomicUsize>,
-    client: Client,
-    ada: Person,
-    ledger: Arc<Mutex<Ledger>>,
-    over: watch::Receiver<bool>,
+    workers: JoinSet<()>,
 }
 
 impl Load {
-    /// Starts to use these nodes, in turn.
-    pub async fn start(nodes: &[&Node]) -> Self {
-        let mut ada = nodes[0].person(&format!("ada-{}", Uuid::new_v4().simple())).await;
-        let client = nodes[0].client(&json!({})).await;
-        let mut grants = Vec::new();
-        for _ in 0..WORKERS {
-            let code = ada.authorize(&client, &[("scope", "openid offline_access")]).await.parameter("code").unwrap();
-            let tokens = client.redeem(nodes[0], &code).await.expect(200).json();
-            grants.push(tokens["refresh_token"].as_str().unwrap().to_owned());
-        }
+    /// Registers a person and an app at the node, and lets fourteen workers begin: each waits for `pause` between two
+    /// requests.
+    pub async fn start(node: &Node, pause: Duration) -> Self {
+        let mut ada = node.person(&format!("ada-{}", Uuid::new_v4().simple())).await;
+        let client = node.client(&json!({})).await;
+        let (acknowledgments, acknowledged) = watch::channel(0);
         let (end, over) = watch::channel(false);
-        let nodes = Arc::new(RwLock::new(nodes.iter().copied().cloned().collect()));
-        let (turn, ledger) = (Arc::default(), Arc::default());
-        let users = Users { nodes, turn, client: client.clone(), ada, ledger, over };
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build();
+        let visitor = Visitor { http: http.unwrap(), ..node.visitor() };
+        let ledger = Arc::<Mutex<Ledger>>::default();
+        let worker = Worker { node: node.clone(), visitor, client, ledger, acknowledgments, over, pause };
         let mut workers = JoinSet::new();
-        for token in grants {
-            workers.spawn(users.clone().refresh(token));
-            workers.spawn(users.clone().sign_in());
-            workers.spawn(users.clone().register());
-            workers.spawn(users.clone().introspect());
+        for _ in 0..4 {
+            let scope = [("scope", "openid offline_access")];
+            let code = ada.authorize(&worker.client, &scope).await.parameter("code").unwrap();
+            let tokens = worker.client.redeem(node, &code).await.expect(200).json();
+            workers.spawn(worker.clone().refresh(tokens["refresh_token"].as_str().unwrap().to_owned()));
+            workers.spawn(worker.clone().issue_tokens());
         }
-        Self { users, workers, end, client }
-    }
-
-    /// From now on only these are used; what the others were asked is answered.
-    pub async fn use_only(&self, nodes: &[&Node]) {
-        *self.users.nodes.write().await = nodes.iter().copied().cloned().collect();
-    }
-
-    /// Returns when so many more requests have been answered.
-    pub async fn more(&self, requests: usize) {
-        let goal = self.answered() + requests;
-        while self.answered() < goal {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        for _ in 0..2 {
+            workers.spawn(worker.clone().revoke_tokens());
+            workers.spawn(worker.clone().create_groups());
+            workers.spawn(worker.clone().sign_in(ada.clone()));
         }
+        Self { worker, acknowledged, end, workers }
     }
 
-    pub fn answered(&self) -> usize {
-        self.users.ledger.lock().unwrap().answered
+    /// Waits for so many more acknowledgments.
+    pub async fn acknowledged(&mut self, more: usize) {
+        let moment = *self.acknowledged.borrow() + more;
+        self.acknowledged.wait_for(|count| *count >= moment).await.unwrap();
     }
 
-    /// The people who have been registered so far.
-    pub fn people(&self) -> Vec<String> {
-        self.users.ledger.lock().unwrap().people.clone()
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.worker.ledger()
     }
 
-    /// Ends it and returns what came of it, and the app by which the refresh tokens can be used.
-    pub async fn stop(self) -> (Ledger, Client) {
+    /// Lets everybody finish what they are at.
+    pub async fn end(self) -> (Ledger, Client) {
         self.end.send_replace(true);
         self.workers.join_all().await;
-        (std::mem::take(&mut *self.users.ledger.lock().unwrap()), self.client)
+        let ledger = std::mem::take(&mut *self.worker.ledger());
+        (ledger, self.worker.client)
     }
 }
 
-impl Users {
-    fn is_over(&self) -> bool {
-        *self.over.borrow()
+#[derive(Clone)]
+struct Worker {
+    node: Node,
+    visitor: Visitor,
+    client: Client,
+    ledger: Arc<Mutex<Ledger>>,
+    acknowledgments: watch::Sender<usize>,
+    over: watch::Receiver<bool>,
+    pause: Duration,
+}
+
+impl Worker {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap()
     }
 
-    fn choose(&self, nodes: &[Node]) -> Node {
-        nodes[self.turn.fetch_add(1, Ordering::Relaxed) % nodes.len()].clone()
+    async fn goes_on(&self) -> bool {
+        tokio::time::sleep(self.pause).await;
+        !*self.over.borrow()
     }
 
-    /// Notes the answer; `note` keeps what is worth it of one that is as it should be.
-    fn note(&self, what: &str, answer: reqwest::Result<Answer>, wanted: u16, note: impl FnOnce(&mut Ledger, &Answer)) {
-        let mut ledger = self.ledger.lock().unwrap();
-        match answer {
-            Ok(answer) if answer.status == wanted => {
-                ledger.answered += 1;
-                note(&mut ledger, &answer);
-            }
-            Ok(answer) => ledger.failures.push(format!("{what}: {} {}", answer.status, answer.text)),
-            Err(error) => ledger.failures.push(format!("{what}: {error:?}")),
+    /// A whole answer with this status, or nothing; what else comes is a violation, save that somebody asks to come again.
+    async fn settle(
+        &self,
+        what: &'static str,
+        asked: impl Future<Output = reqwest::Result<Answer>>,
+        wanted: u16,
+    ) -> Option<Answer> {
+        let begun = Instant::now();
+        let answer = asked.await;
+        let outcome = match &answer {
+            Ok(answer) if matches!(answer.status, 502..=504) => Outcome::Refused(answer.status),
+            Ok(_) => Outcome::Done,
+            Err(_) => Outcome::Broken,
+        };
+        let mut ledger = self.ledger();
+        ledger.requests.push(Request { what, begun, took: begun.elapsed(), outcome });
+        let answer = answer.ok().filter(|_| outcome == Outcome::Done)?;
+        if answer.status != wanted {
+            ledger.violations.push(format!("{what}: {} {}", answer.status, answer.text));
+            return None;
         }
+        Some(answer)
     }
 
-    async fn form(&self, node: &Node, path: &str, pairs: &[(&str, &str)]) -> reqwest::Result<Answer> {
+    async fn ask(&self, what: &'static str, path: &str, pairs: &[(&str, &str)]) -> Option<Answer> {
         let mut pairs = pairs.to_vec();
         pairs.extend([("client_id", self.client.id.as_str()), ("client_secret", self.client.secret.as_str())]);
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         let headers = [("content-type", "application/x-www-form-urlencoded")];
-        node.visitor().try_send(Method::POST, path, Some(body), &headers).await
+        let mut visitor = self.visitor.clone();
+        self.settle(what, visitor.try_send(Method::POST, path, Some(body), &headers), 200).await
     }
 
+    fn acknowledge(&self, note: impl FnOnce(&mut Ledger)) {
+        note(&mut self.ledger());
+        self.acknowledgments.send_modify(|count| *count += 1);
+    }
+
+    async fn access_token(&self) -> Option<String> {
+        let answer = self.ask("token", "/api/oidc/token", &[("grant_type", "client_credentials")]).await?;
+        let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+        self.acknowledge(|ledger| ledger.jtis.push(jti(&token)));
+        Some(token)
+    }
+
+    /// Whether a token counts. A violation is what it may not say: yes, or no.
+    async fn must_be(&self, active: bool, token: &str) {
+        let pairs = [("token", token)];
+        let Some(answer) = self.ask("introspection", "/api/oidc/introspect", &pairs).await else { return };
+        if answer.json()["active"] != active {
+            let violation = format!("a token that is active: {active} is told to be {}", answer.text);
+            self.ledger().violations.push(violation);
+        }
+    }
+
+    async fn issue_tokens(self) {
+        while self.goes_on().await {
+            if let Some(token) = self.access_token().await {
+                self.must_be(true, &token).await;
+            }
+        }
+    }
+
+    async fn revoke_tokens(self) {
+        while self.goes_on().await {
+            let Some(token) = self.access_token().await else { continue };
+            if self.ask("revocation", "/api/oidc/revoke", &[("token", &token)]).await.is_some() {
+                let acknowledged = Instant::now();
+                self.acknowledge(|ledger| ledger.revoked.push(token.clone()));
+                tokio::time::sleep_until((acknowledged + REVOKED_WITHIN).into()).await;
+                self.must_be(false, &token).await;
+            }
+        }
+    }
+
+    /// A client that got no answer presents the same token again, as it should: the grace gives it the successor.
     async fn refresh(self, mut token: String) {
-        while !self.is_over() {
-            let nodes = self.nodes.read().await;
+        while self.goes_on().await {
             let pairs = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
-            let answer = self.form(&self.choose(&nodes), "/api/oidc/token", &pairs).await;
-            let mut next = None;
-            self.note("refresh", answer, 200, |_, answer| {
-                next = answer.json()["refresh_token"].as_str().map(str::to_owned);
-            });
-            token = next.unwrap_or(token);
+            let Some(answer) = self.ask("refresh", "/api/oidc/token", &pairs).await else { continue };
+            let tokens = answer.json();
+            token = tokens["refresh_token"].as_str().unwrap().to_owned();
+            self.acknowledge(|ledger| ledger.jtis.push(jti(tokens["access_token"].as_str().unwrap())));
         }
-        self.ledger.lock().unwrap().refresh_tokens.push(token);
+        self.ledger().refresh_tokens.push(token);
     }
 
-    async fn sign_in(self) {
-        while !self.is_over() {
-            let nodes = self.nodes.read().await;
-            let mut person = Person { visitor: self.choose(&nodes).visitor(), ..self.ada.clone() };
-            let answer = person.try_sign_in().await;
-            self.note("sign in", answer, 200, |_, _| {});
-        }
-    }
-
-    /// Registers people, each of whom needs a data key.
-    async fn register(self) {
-        while !self.is_over() {
-            let nodes = self.nodes.read().await;
-            let name = format!("p{}", Uuid::new_v4().simple());
-            let body = json!({ "username": name, "firstName": "P", "lastName": "P", "displayName": "P" }).to_string();
+    async fn create_groups(self) {
+        let mut admin = Visitor { http: self.visitor.http.clone(), ..self.node.admin.clone() };
+        while self.goes_on().await {
+            let name = format!("group-{}", Uuid::new_v4().simple());
+            let body = json!({ "name": name, "friendlyName": name }).to_string();
             let headers = [("content-type", "application/json")];
-            let mut admin = self.choose(&nodes).admin;
-            let answer = admin.try_send(Method::POST, "/api/users", Some(body), &headers).await;
-            self.note("register", answer, 201, |ledger, _| ledger.people.push(name));
+            let asked = admin.try_send(Method::POST, "/api/user-groups", Some(body), &headers);
+            if self.settle("administration", asked, 201).await.is_some() {
+                self.acknowledge(|ledger| ledger.groups.push(name));
+            }
         }
     }
 
-    /// Asks one node for a token and another what it is worth.
-    async fn introspect(self) {
-        while !self.is_over() {
-            let nodes = self.nodes.read().await;
-            let issued =
-                self.form(&self.choose(&nodes), "/api/oidc/token", &[("grant_type", "client_credentials")]).await;
-            let mut token = None;
-            self.note("token", issued, 200, |_, answer| {
-                token = answer.json()["access_token"].as_str().map(str::to_owned);
-            });
-            let Some(token) = token else { continue };
-            let answer = self.form(&self.choose(&nodes), "/api/oidc/introspect", &[("token", &token)]).await;
-            self.note("introspect", answer, 200, |ledger, answer| {
-                if answer.json()["active"] != true {
-                    ledger.failures.push(format!("introspect: {}", answer.text));
-                }
-            });
+    async fn sign_in(self, person: Person) {
+        while self.goes_on().await {
+            let mut person = Person { visitor: self.visitor.clone(), ..person.clone() };
+            if self.settle("sign-in", person.try_sign_in(), 200).await.is_some() {
+                self.acknowledge(|ledger| ledger.sessions.push(person.visitor));
+            }
         }
     }
 }

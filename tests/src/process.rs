@@ -8,6 +8,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::process::{Child, Command};
 
 use crate::node::{ENCRYPTION_KEY, Node, STATIC_API_KEY};
+use crate::relay::Relay;
 
 /// Longer than any start takes, a first build aside; beyond it the node hangs.
 const STARTING: Duration = Duration::from_secs(30);
@@ -48,6 +49,21 @@ impl Process {
         self
     }
 
+    /// The same, reached by people and apps at this address.
+    pub fn behind(mut self, issuer: &str) -> Self {
+        self.node = Node::new(&self.node.base, issuer);
+        self
+    }
+
+    /// The same, reaching its database through this stretch of network.
+    pub fn through(self, relay: &Relay) -> Self {
+        let (_, url) = self.settings.iter().rev().find(|(name, _)| name == "DATABASE_URL").unwrap();
+        let mut url: url::Url = url.parse().unwrap();
+        url.set_host(Some("127.0.0.1")).unwrap();
+        url.set_port(Some(relay.port)).unwrap();
+        self.with(&[("DATABASE_URL", url.as_str())])
+    }
+
     /// The same, writing its log lines to this file.
     pub fn logging_to(self, log: &Path) -> Self {
         Self { log: Some(log.to_owned()), ..self }
@@ -71,10 +87,14 @@ impl Process {
 
     /// SIGTERM, as an orderly stop is asked for; returns when it has ended.
     pub async fn stop(&mut self) {
-        let mut child = self.child.take().unwrap();
-        let pid = child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
-        assert!(child.wait().await.unwrap().success());
+        self.signal("TERM").await;
+        assert!(self.child.take().unwrap().wait().await.unwrap().success());
+    }
+
+    /// Sends it a signal, such as `STOP`, and does not wait for what comes of it.
+    pub async fn signal(&self, signal: &str) {
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().await.unwrap().success());
     }
 
     /// Another node on the same database, at an address of its own but for the same issuer.
@@ -110,16 +130,24 @@ impl Process {
         command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap()
     }
 
+    /// Rebuilds every view from the log and compares: no event was skipped, and none applied twice.
+    pub async fn views_equal_a_replay(&self) {
+        let rebuilt = self.run(&["rebuild"]).await;
+        let told = String::from_utf8_lossy(&rebuilt.stdout);
+        assert!(rebuilt.status.success() && told.contains("All views equal a replay"), "{told}");
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command
             .env_clear()
             .env("STATIC_API_KEY", STATIC_API_KEY)
-            .env("APP_URL", &self.node.base)
+            .env("APP_URL", self.node.issuer())
             .env("HOST", "127.0.0.1")
             .env("PORT", self.port.to_string())
             .env("LOG_LEVEL", "error")
             .env("DISABLE_RATE_LIMITING", "true")
+            .env("SHUTDOWN_DELAY", "0")
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null());
         if let Some(log) = &self.log {

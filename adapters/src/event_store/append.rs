@@ -6,21 +6,23 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, Executor, PgConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument, Span};
 
 use super::StoreError;
 use super::batch::{BatchError, commit};
+use super::connection::Kept;
 use super::flush::{Fate, Flusher, Written};
 use super::horizon::Horizon;
 use super::measures::Conflicts;
 use super::memory::{State, StreamKey};
 use super::projection::Projection;
 use super::row::NewEvent;
+use crate::postgres::ABANDONED;
 
 /// Units that may wait before callers are told to come back later.
 const QUEUE: usize = 1024;
@@ -31,10 +33,13 @@ const COMPANY: usize = 16;
 /// Batches that are written and not flushed, at most.
 const UNFLUSHED: usize = 8;
 
-/// The writer gives up rather than wait for ever on a lock or a statement, leaves it to the flusher to wait for the disk, and
+/// The writer gives up rather than wait for ever on a lock, leaves it to the flusher to wait for the disk, and
 /// has no statement planned anew for the length of its arrays, which costs more than most of them take.
-const SETTINGS: &str = "SET lock_timeout = '5s'; SET statement_timeout = '15s'; SET synchronous_commit = off;
-                        SET plan_cache_mode = force_generic_plan";
+const SETTINGS: &str =
+    "SET lock_timeout = '5s'; SET synchronous_commit = off; SET plan_cache_mode = force_generic_plan";
+/// How long a batch may take. The server sets no limit: that could end the wait for a synchronous standby, and call the commit
+/// done.
+const WRITING: Duration = Duration::from_secs(10);
 
 /// Hands units to the writer.
 #[derive(Clone)]
@@ -110,7 +115,7 @@ fn run_alone(writing: impl Future<Output = ()>, flushing: impl Future<Output = (
 struct Writer {
     options: PgConnectOptions,
     projections: Vec<Arc<dyn Projection>>,
-    connection: Option<PgConnection>,
+    connection: Option<Kept>,
     horizon: Arc<Horizon>,
     conflicts: Conflicts,
     written: mpsc::Sender<Written>,
@@ -180,28 +185,32 @@ impl Writer {
         if batch.iter().all(|unit| unit.events.is_empty()) {
             return Ok(Fate::Nothing);
         }
-        if let Some(connection) = self.connection.take() {
-            match self.commit_on(connection, batch).await {
+        if let Some(kept) = self.connection.take().filter(Kept::counts) {
+            match self.commit_on(kept, batch).await {
                 // Broken before the commit, perhaps long ago: nothing was recorded, and a new one may do better.
                 Err(_) if self.connection.is_none() => {}
                 done => return done,
             }
         }
-        let connection = connect_writer(&self.options).await.map_err(|error| error.to_string())?;
-        self.commit_on(connection, batch).await
+        let kept = Kept::make(&self.options, &self.horizon, &settings()).await.map_err(|error| error.to_string())?;
+        self.commit_on(kept, batch).await
     }
 
-    async fn commit_on(&mut self, mut connection: PgConnection, batch: &[Append]) -> Result<Fate, String> {
-        let mark = self.horizon.mark();
-        match commit(&mut connection, &self.projections, &events(batch), self.horizon.node()).await {
+    async fn commit_on(&mut self, mut kept: Kept, batch: &[Append]) -> Result<Fate, String> {
+        let (mark, events) = (self.horizon.mark(), events(batch));
+        let committing = async |connection: &mut PgConnection| {
+            commit(connection, &self.projections, &events, self.horizon.node()).await
+        };
+        let committed = kept.within(WRITING, committing).await;
+        match committed.unwrap_or_else(|error| Err(BatchError::Unknown(error.to_string()))) {
             Ok(outcome) => {
-                self.connection = Some(connection);
+                self.connection = Some(kept);
                 Ok(Fate::Committed(mark, outcome))
             }
             Err(BatchError::RolledBack(error)) => {
                 // A connection that still answers has rolled back and is used again.
-                if connection.ping().await.is_ok() {
-                    self.connection = Some(connection);
+                if kept.answers().await {
+                    self.connection = Some(kept);
                 }
                 Err(error)
             }
@@ -213,10 +222,8 @@ impl Writer {
     }
 }
 
-async fn connect_writer(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    let mut connection = crate::postgres::connect(options).await?;
-    connection.execute(SETTINGS).await?;
-    Ok(connection)
+fn settings() -> String {
+    format!("{SETTINGS}; SET idle_in_transaction_session_timeout = '{ABANDONED}'")
 }
 
 fn refuse(batch: Vec<Append>, error: &str) {

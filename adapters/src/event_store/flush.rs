@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::StoreError;
 use super::append::{Append, events};
 use super::batch::Outcome;
+use super::connection::Kept;
 use super::horizon::{Horizon, Mark};
 use super::measures::Measures;
 use super::row::NewEvent;
@@ -46,7 +47,7 @@ pub(super) enum Fate {
 
 pub(super) struct Flusher {
     options: PgConnectOptions,
-    connection: Option<PgConnection>,
+    connection: Option<Kept>,
     head: watch::Sender<i64>,
     horizon: Arc<Horizon>,
     /// Batches that the writer handed over and that are not flushed.
@@ -87,18 +88,19 @@ impl Flusher {
     /// # Errors
     /// Nobody knows whether what was written is kept.
     async fn flush(&mut self) -> Result<(), sqlx::Error> {
-        let flushing = async {
-            let mut connection = match self.connection.take() {
-                Some(connection) => connection,
-                None => crate::postgres::connect(&self.options).await?,
-            };
-            sqlx::query(FLUSH).execute(&mut connection).await?;
-            Ok::<_, sqlx::Error>(connection)
-        };
-        let too_long = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-        let flushed = tokio::time::timeout(PATIENCE, flushing).await.map_err(too_long).flatten();
+        let flushed = self.try_flush().await;
         self.connection = Some(flushed.inspect_err(|error| tracing::warn!(%error, "a flush failed"))?);
         Ok(())
+    }
+
+    async fn try_flush(&mut self) -> Result<Kept, sqlx::Error> {
+        let mut kept = match self.connection.take().filter(Kept::counts) {
+            Some(kept) => kept,
+            None => Kept::make(&self.options, &self.horizon, "").await?,
+        };
+        kept.within(PATIENCE, async |connection: &mut PgConnection| sqlx::query(FLUSH).execute(connection).await)
+            .await??;
+        Ok(kept)
     }
 
     /// Lets this node know what is recorded, before any caller does.

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use chancery_domain::Recorded;
 use sqlx::PgPool;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::memory::{Memory, State, StreamKey};
@@ -62,6 +63,8 @@ pub struct Horizon {
     seen: Mutex<Seen>,
     /// One asks the log, the others wait for the answer.
     asking: tokio::sync::Mutex<()>,
+    /// Tells when the server is lost.
+    losses: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -70,8 +73,9 @@ struct Seen {
     position: i64,
     /// The event at that position; None before the log was first asked.
     event: Option<Uuid>,
-    /// Counts the logs that took the place of the one before.
-    replaced: u64,
+    /// Counts the servers, and the logs that took the place of the one before: what was learned of one is nothing known of the
+    /// next.
+    log: u64,
     /// When nothing after `position` was there.
     confirmed: Option<Instant>,
     /// Counts the hints that there is news, so that an answer from before a hint confirms nothing.
@@ -82,6 +86,7 @@ struct Seen {
 pub(super) struct Mark {
     at: Instant,
     doubts: u64,
+    log: u64,
 }
 
 impl Horizon {
@@ -93,6 +98,7 @@ impl Horizon {
             followers: RwLock::default(),
             seen: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
+            losses: watch::Sender::default(),
         }
     }
 
@@ -123,7 +129,7 @@ impl Horizon {
         let _asking = self.asking.lock().await;
         self.ask().await?;
         let seen = self.seen();
-        Ok((seen.position, seen.replaced))
+        Ok((seen.position, seen.log))
     }
 
     async fn ask(&self) -> Result<(), sqlx::Error> {
@@ -158,8 +164,10 @@ impl Horizon {
     async fn ask_another_log(&self, mark: &Mark) -> Result<(), sqlx::Error> {
         let head = self.head().await?;
         let mut seen = self.seen();
-        self.know_another_log(&mut seen, head);
-        seen.confirm(mark);
+        if seen.log == mark.log {
+            self.know_another_log(&mut seen, head);
+            seen.confirm(mark);
+        }
         Ok(())
     }
 
@@ -169,7 +177,7 @@ impl Horizon {
         self.memory.forget();
         self.each_follower(|follower| follower.forget());
         (seen.position, seen.event) = head;
-        seen.replaced += 1;
+        seen.log += 1;
     }
 
     async fn head(&self) -> Result<(i64, Option<Uuid>), sqlx::Error> {
@@ -181,15 +189,17 @@ impl Horizon {
         let mut seen = self.seen();
         tell(self.memory.as_ref());
         self.each_follower(tell);
-        if seen.event.is_none() || head.0 > seen.position {
-            (seen.position, seen.event) = head;
+        if seen.log == mark.log {
+            if seen.event.is_none() || head.0 > seen.position {
+                (seen.position, seen.event) = head;
+            }
+            seen.confirm(mark);
         }
-        seen.confirm(mark);
     }
 
-    /// How many times another log has taken the place of the one that this node knew.
+    /// How many times another log took the place of the one that this node knew, or may have, since the server was lost.
     pub fn replaced(&self) -> u64 {
-        self.seen().replaced
+        self.seen().log
     }
 
     /// This node appended these events after `base`, and they led to these states.
@@ -203,12 +213,13 @@ impl Horizon {
         let last = (base + events.len() as i64, events.last().map(|event| event.event_id));
         let mut seen = self.seen();
         let in_its_place = events.iter().find(|event| event.position == seen.position);
-        if in_its_place.is_some_and(|event| Some(event.event_id) != seen.event) {
+        let same_log = seen.log == mark.log;
+        if same_log && in_its_place.is_some_and(|event| Some(event.event_id) != seen.event) {
             return self.know_another_log(&mut seen, last);
         }
         // Nothing of another node came before them unheard, or is known to have come after. Whoever asked the log in the
         // meantime may have heard of these very events.
-        if base <= seen.position && seen.position <= last.0 {
+        if same_log && base <= seen.position && seen.position <= last.0 {
             self.each_follower(|follower| events.iter().for_each(|event| follower.recorded(event)));
             states.for_each(|(key, state)| self.memory.remember(key, state));
             if last.0 > seen.position {
@@ -230,8 +241,22 @@ impl Horizon {
         seen.confirmed = None;
     }
 
+    /// The server is lost. The one that comes back may not have the newest events, so nothing that is known holds.
+    pub(super) fn restart(&self) {
+        let mut seen = self.seen();
+        self.memory.forget();
+        self.each_follower(|follower| follower.forget());
+        *seen = Seen { doubts: seen.doubts + 1, log: seen.log + 1, ..Seen::default() };
+        self.losses.send_replace(());
+    }
+
+    pub(super) fn losses(&self) -> watch::Receiver<()> {
+        self.losses.subscribe()
+    }
+
     pub(super) fn mark(&self) -> Mark {
-        Mark { at: Instant::now(), doubts: self.seen().doubts }
+        let seen = self.seen();
+        Mark { at: Instant::now(), doubts: seen.doubts, log: seen.log }
     }
 
     pub(super) fn node(&self) -> &str {

@@ -7,7 +7,7 @@ use opentelemetry::metrics::{Counter, Histogram};
 
 use super::StoreError;
 
-/// Seconds: from a commit that costs no flush to the writer's time limit.
+/// Seconds: from a commit that costs no flush to the writer's time limits, that for settling included.
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0];
 const UNITS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 

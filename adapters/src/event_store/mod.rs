@@ -6,6 +6,7 @@
 mod append;
 mod batch;
 mod claims;
+mod connection;
 mod feed;
 mod flush;
 mod gathered;
@@ -36,7 +37,7 @@ pub use gathered::Loaded;
 pub use horizon::{Follower, Horizon, News};
 pub use projection::{Projection, ProjectionError, ProjectionFuture};
 pub use unit::Unit;
-pub use wakeup::listen;
+pub use wakeup::{Heard, listen};
 
 use crate::vault::{Vault, VaultError};
 use memory::{Memory, StreamKey};

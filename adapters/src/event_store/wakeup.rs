@@ -1,51 +1,98 @@
 //! Waking those who wait for events: this node's by a watch channel, other nodes' by LISTEN/NOTIFY.
 //!
-//! A notification is only a hint. Whoever waits also looks by itself from time to time, which covers a lost connection and
-//! a pooler that does not pass notifications on.
+//! A notification is only a hint. The connection that listens is also the node's pulse: when it has heard nothing for a
+//! second, it asks where the log ends, which finds what a lost notification or a pooler kept back, and whether the server
+//! still answers (decision 14).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::horizon::Horizon;
+use crate::postgres::{ANSWER, Trust};
 
 /// The channel that `begin_append` notifies once a batch, with the name of the node.
 const CHANNEL: &str = "chancery_events";
-const RECONNECT: Duration = Duration::from_secs(1);
+/// Between two beats, and before the server is tried again.
+const PULSE: Duration = Duration::from_secs(1);
 
-/// Counts the wake-ups of all nodes, for ever, and lets the horizon doubt at those of others. A lost connection is made
-/// again.
-pub fn listen(options: PgConnectOptions, horizon: Arc<Horizon>) -> watch::Receiver<u64> {
-    let (sender, receiver) = watch::channel(0);
+/// What a node hears from its database.
+pub struct Heard {
+    /// Counts the wake-ups of all nodes, for ever.
+    pub wakeups: watch::Receiver<u64>,
+    /// Whether the server answers, and takes writes.
+    pub answers: watch::Receiver<bool>,
+}
+
+/// Why the listening connection was given up.
+#[derive(Debug, thiserror::Error)]
+enum Lost {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error("the connection was closed")]
+    Closed,
+    #[error("no answer within {ANSWER:?}")]
+    Silent(#[from] tokio::time::error::Elapsed),
+}
+
+/// Listens until nobody wants to hear any more, and lets the horizon doubt at the wake-ups of other nodes. When the server is
+/// lost, so is all that was connected to it, and what was known of its log.
+pub fn listen(options: PgConnectOptions, horizon: Arc<Horizon>, trust: Trust) -> Heard {
+    let ((wake, wakeups), (answer, answers)) = (watch::channel(0), watch::channel(true));
     tokio::spawn(async move {
-        while !sender.is_closed() {
-            if let Err(error) = forward(&options, &sender, &horizon).await {
-                tracing::debug!(%error, "listening for events was interrupted");
+        while !wake.is_closed() {
+            let Err(lost) = forward(&options, &wake, &answer, &horizon).await;
+            if answer.send_replace(false) {
+                tracing::warn!(error = %lost, "the database does not answer");
             }
-            // What was missed while nobody listened is found by looking.
-            horizon.doubt();
-            sender.send_modify(|count| *count += 1);
-            tokio::time::sleep(RECONNECT).await;
+            trust.withdraw();
+            horizon.restart();
+            tokio::time::sleep(PULSE).await;
         }
     });
-    receiver
+    Heard { wakeups, answers }
 }
 
 async fn forward(
     options: &PgConnectOptions,
-    sender: &watch::Sender<u64>,
+    wake: &watch::Sender<u64>,
+    answer: &watch::Sender<bool>,
     horizon: &Horizon,
-) -> Result<(), sqlx::Error> {
+) -> Result<std::convert::Infallible, Lost> {
+    // A standby refuses to listen.
+    let mut listener = timeout(ANSWER, connect(options)).await??;
+    let mut head = None;
+    loop {
+        let now = timeout(ANSWER, end_of_log(&mut listener)).await??;
+        if !answer.send_replace(true) {
+            tracing::info!("the database answers again");
+        }
+        // What was missed is found by looking.
+        if head.replace(now) != Some(now) {
+            horizon.doubt();
+            wake.send_modify(|count| *count += 1);
+        }
+        while let Ok(notification) = timeout(PULSE, listener.try_recv()).await {
+            let notification = notification?.ok_or(Lost::Closed)?;
+            if notification.payload() != horizon.node() {
+                horizon.doubt();
+            }
+            wake.send_modify(|count| *count += 1);
+        }
+    }
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgListener, sqlx::Error> {
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
+    listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
-    loop {
-        let notification = listener.recv().await?;
-        if notification.payload() != horizon.node() {
-            horizon.doubt();
-        }
-        sender.send_modify(|count| *count += 1);
-    }
+    Ok(listener)
+}
+
+async fn end_of_log(listener: &mut PgListener) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM events").fetch_one(listener).await
 }

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use axum::http::HeaderName;
 use chancery_adapters::mailer::Security;
@@ -37,6 +38,8 @@ pub struct Config {
     pub encryption_key_previous: Option<Secret<Vec<u8>>>,
     pub database: Database,
     pub listen: Listen,
+    /// How long a node goes on serving when it was told to stop.
+    pub shutdown_delay: Duration,
     pub trust_proxy: TrustProxy,
     pub address_header: AddressHeader,
     pub proxy_protocol: bool,
@@ -220,6 +223,7 @@ impl Config {
             database,
             proxy_protocol: values.proxy_protocol(&listen, &trust_proxy),
             listen,
+            shutdown_delay: Duration::from_secs(values.integer("SHUTDOWN_DELAY", 0..=15).unsigned_abs()),
             trust_proxy,
             address_header: values.address_header(),
             geolite_db_path: values.geolite_db_path(geo_download.is_some()),

@@ -78,6 +78,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("UNIX_SOCKET", "", "A Unix socket to listen on instead. Whoever may open it is a trusted proxy."),
     setting("UNIX_SOCKET_MODE", "0660", "The rights on that socket, octal."),
     setting(
+        "SHUTDOWN_DELAY",
+        "3",
+        "Seconds, 0 to 15, that a node which was told to stop goes on serving, while `/readyz` sends load balancers \
+         elsewhere. None with the embedded database, which has one node.",
+    ),
+    setting(
         "TRUST_PROXY",
         "false",
         "Whose word about visitors' addresses counts: addresses and CIDR ranges of proxies, comma-separated, or `true` \

@@ -11,6 +11,7 @@ pub mod json;
 pub mod key_uses;
 pub mod listing;
 pub mod principal;
+pub mod readiness;
 pub mod remote;
 pub mod request;
 pub mod security_headers;

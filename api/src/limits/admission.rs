@@ -3,14 +3,13 @@
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use chancery_domain::policy::allowance::Exhausted;
 
 use super::Requests;
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::Circumstances;
 use crate::oidc;
-use crate::oidc::error::ProtocolError;
+use crate::oidc::error::{self, ProtocolError};
 use crate::pages::render::api_error_page;
 use crate::router::{is_api, open_to_any_origin};
 
@@ -19,15 +18,15 @@ pub async fn admit(State(app): State<App>, circumstances: Circumstances, request
     let Some(requests) = requests(path) else { return next.run(request).await };
     match app.limits.request(circumstances.address, requests, app.now()) {
         Ok(()) => next.run(request).await,
-        Err(exhausted) => refuse(&app, path, exhausted),
+        Err(exhausted) => refuse(&app, path, exhausted.into(), exhausted.into()),
     }
 }
 
 /// Which limit a path falls under. A path that nobody thought of here has the general one.
 fn requests(path: &str) -> Option<Requests> {
     match path {
-        // Touches nothing, and whoever restarts what does not answer must not be turned away.
-        "/healthz" => None,
+        // They touch nothing, and whoever looks after this node must not be turned away.
+        "/healthz" | "/readyz" => None,
         "/authorize" => Some(Requests::Authorization),
         "/api/webauthn/login/start"
         | "/api/webauthn/login/finish"
@@ -39,13 +38,17 @@ fn requests(path: &str) -> Option<Requests> {
     }
 }
 
-fn refuse(app: &App, path: &str, exhausted: Exhausted) -> Response {
+/// Nobody came to an answer in time.
+pub fn unavailable(app: &App, path: &str) -> Response {
+    refuse(app, path, error::unavailable().into(), ApiError::unavailable())
+}
+
+fn refuse(app: &App, path: &str, protocol: ProtocolError, error: ApiError) -> Response {
     if oidc::PROTOCOL_PATHS.contains(&path) {
-        let mut response = ProtocolError::from(exhausted).into_response();
+        let mut response = protocol.into_response();
         open_to_any_origin(response.headers_mut());
         return response;
     }
-    let error = ApiError::from(exhausted);
     // A browser is sent there, although the path is the API's.
     let page = !is_api(path) || path == oidc::END_SESSION;
     if page { api_error_page(app, &error) } else { error.into_response() }

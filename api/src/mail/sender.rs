@@ -28,6 +28,8 @@ use crate::telemetry::{SCOPE, trace};
 
 /// How often anybody looks for mails whose next attempt is due.
 const SWEEP: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long the database may take.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 /// Over about seven hours.
 const MAX_ATTEMPTS: i32 = 12;
 
@@ -74,7 +76,7 @@ impl Sender {
     }
 
     async fn deliver_waiting(&self) -> Result<(), sqlx::Error> {
-        while let Some(mail) = queue::take(&self.app.pool, self.app.now(), self.hourly).await? {
+        while let Some(mail) = in_time(queue::take(&self.app.pool, self.app.now(), self.hourly)).await? {
             if !self.handle(&mail).instrument(span_of(&mail)).await? {
                 // The next one would hardly fare better, and would wait as long.
                 break;
@@ -88,22 +90,22 @@ impl Sender {
         let (pool, now) = (&self.app.pool, self.app.now());
         let outcome = match deliver(&self.app, &self.mailer, mail).await? {
             Delivered::Sent => {
-                queue::sent(pool, mail, now).await?;
+                in_time(queue::sent(pool, mail, now)).await?;
                 self.watch_limit(now).await?;
                 "sent"
             }
             Delivered::Moot => {
-                queue::give_up(pool, mail, now, None).await?;
+                in_time(queue::give_up(pool, mail, now, None)).await?;
                 "no_longer_needed"
             }
             Delivered::Later(why) if mail.attempts < MAX_ATTEMPTS => {
                 tracing::warn!(event_id = %mail.event_id, attempts = mail.attempts, why, "a mail was not taken; it is tried again");
-                queue::failed(pool, mail, &why).await?;
+                in_time(queue::failed(pool, mail, &why)).await?;
                 "failed"
             }
             Delivered::Later(why) | Delivered::Never(why) => {
                 tracing::error!(event_id = %mail.event_id, attempts = mail.attempts, why, "a mail was given up");
-                queue::give_up(pool, mail, now, Some(&why)).await?;
+                in_time(queue::give_up(pool, mail, now, Some(&why))).await?;
                 "given_up"
             }
         };
@@ -113,7 +115,7 @@ impl Sender {
 
     /// Says once when as many were sent as an hour allows.
     async fn watch_limit(&self, now: OffsetDateTime) -> Result<(), sqlx::Error> {
-        let limited = queue::sent_since(&self.app.pool, now - Duration::HOUR).await? >= self.hourly;
+        let limited = in_time(queue::sent_since(&self.app.pool, now - Duration::HOUR)).await? >= self.hourly;
         if limited && !self.limited.swap(limited, Ordering::Relaxed) {
             tracing::warn!(
                 limit = self.hourly,
@@ -145,7 +147,7 @@ async fn deliver(app: &App, mailer: &SmtpMailer, mail: &Waiting) -> Result<Deliv
         // A newer node may know it.
         return Ok(Delivered::Later("this release does not know this kind of mail".to_owned()));
     };
-    let link = match link_of(app, mail, &letter).await? {
+    let link = match in_time(link_of(app, mail, &letter)).await? {
         Link::None => None,
         Link::Usable(url) => Some(url),
         Link::Spent => return Ok(Delivered::Moot),
@@ -167,6 +169,11 @@ async fn deliver(app: &App, mailer: &SmtpMailer, mail: &Waiting) -> Result<Deliv
         Err(MailError::Refused(why)) => Delivered::Never(why),
         Err(MailError::Later(why)) => Delivered::Later(why),
     })
+}
+
+/// A connection that was cut says nothing, and other mails wait.
+async fn in_time<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(PATIENCE, asked).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 /// The link that a letter holds.

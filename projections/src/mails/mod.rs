@@ -21,6 +21,8 @@ const BATCH: i64 = 2_000;
 /// Mails that a person, or an address, is sent within an hour; whatever an attacker makes happen, no mailbox is flooded
 /// (RL-08).
 const HOURLY: i64 = 20;
+/// How long one transaction may take; see the runner of views.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 const RETRY: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The kinds of events that anybody is told about.
@@ -52,6 +54,8 @@ pub struct Outbox {
 
 #[derive(Debug, thiserror::Error)]
 enum Stopped {
+    #[error("the database did not answer within {PATIENCE:?}")]
+    Silent,
     #[error(transparent)]
     Feed(#[from] FeedError),
     #[error(transparent)]
@@ -77,7 +81,8 @@ impl Outbox {
         while history.changed().await.is_ok() {
             let up_to = *history.borrow_and_update();
             while taken < up_to {
-                match self.step(up_to).await {
+                let step = tokio::time::timeout(PATIENCE, self.step(up_to)).await;
+                match step.unwrap_or(Err(Stopped::Silent)) {
                     Ok(Some(position)) => taken = position,
                     // Another node is at it.
                     Ok(None) => break,

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use chancery_adapters::postgres;
-use chancery_tests::load::Load;
 use chancery_tests::postgres::{fresh_database, run, url_of};
 use chancery_tests::process::Process;
+use chancery_tests::turns::Load;
 use serde_json::json;
 use uuid::Uuid;
 

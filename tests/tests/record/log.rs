@@ -1,6 +1,7 @@
 //! The log grows densely, in commit order, and never otherwise.
 
 use chancery_adapters::event_store::{ExecuteError, FeedError, StoreError};
+use chancery_adapters::postgres;
 use chancery_domain::session::{Session, SessionCommand, SessionEnd};
 use sqlx::Row;
 use uuid::Uuid;
@@ -41,6 +42,22 @@ async fn ev05_positions_are_dense_and_in_commit_order_under_slow_writers_on_two_
     let events = nodes[1].feed().read(0, 1000).await.unwrap();
     assert_eq!(events.len(), 400);
     assert!(events.windows(2).all(|pair| pair[0].recorded_at <= pair[1].recorded_at));
+}
+
+#[tokio::test]
+async fn the_first_append_after_a_restart_of_the_server_finds_another_connection() {
+    let log = Log::new().await;
+    let node = log.node();
+    node.create::<Session>(Uuid::new_v4(), start_session(), &context()).await.unwrap();
+    let mut elsewhere = postgres::connect(&log.options).await.unwrap();
+    let end = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let ended: i64 = sqlx::query_scalar(end).fetch_one(&mut elsewhere).await.unwrap();
+    assert!(ended >= 1, "the writer has a connection");
+
+    let again = node.create::<Session>(Uuid::new_v4(), start_session(), &context()).await.unwrap();
+
+    assert_eq!(again.position, 2);
 }
 
 #[tokio::test]

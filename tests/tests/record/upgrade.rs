@@ -1,8 +1,8 @@
 //! R14: nodes of the release before and of this one work on one database under load, and are replaced one by one.
 
-use chancery_tests::load::Load;
 use chancery_tests::postgres::fresh_database;
 use chancery_tests::process::Process;
+use chancery_tests::turns::Load;
 
 /// Requests between two steps.
 const SOME: usize = 300;

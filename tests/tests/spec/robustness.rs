@@ -40,11 +40,10 @@ async fn ev11_without_the_database_discovery_answers_and_the_rest_says_when_to_c
     server.visitor().get("/.well-known/openid-configuration").await.expect(200);
     server.visitor().get("/.well-known/jwks.json").await.expect(200);
     server.visitor().get("/healthz").await.expect(204);
-    let answer = server.visitor().get("/readyz").await.expect(503);
-    assert_eq!(answer.header("retry-after"), "5");
     let answer = ada.visitor.get("/api/users/me").await.expect(503);
     assert_eq!(answer.json()["code"], "unavailable");
     assert_eq!(answer.json()["request_id"], answer.header("x-request-id"));
+    assert_eq!(answer.header("retry-after"), "5");
     let answer = ada.visitor.get("/authorize?client_id=wiki&redirect_uri=https://wiki.example/cb").await.expect(503);
     assert!(answer.text.contains("id=\"request-id\""));
 }
