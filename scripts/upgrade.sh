@@ -13,9 +13,9 @@ clean_up() {
 }
 trap clean_up EXIT
 git worktree add --detach "$work/source" "$before"
-# The same target folder: what both revisions depend on is built once.
-CARGO_TARGET_DIR=$PWD/target cargo build --locked --manifest-path "$work/source/Cargo.toml" --bin chancery
-cp target/debug/chancery "$work/chancery"
+# A target folder of its own: cargo takes the crates of both revisions for the same ones.
+CARGO_TARGET_DIR=$PWD/target/before cargo build --locked --manifest-path "$work/source/Cargo.toml" --bin chancery
+cp target/before/debug/chancery "$work/chancery"
 
 start_postgres -c fsync=off
 trap 'stop_postgres; clean_up' EXIT

@@ -255,7 +255,14 @@ async fn rebuild_views(config: Config, telemetry: &Telemetry, swap: bool) -> any
 async fn encryption_key_rotate(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
     let (app, ground) = start(config, telemetry).await?;
     let mut lock = postgres::connect(&ground.app).await?;
-    let progress = |done, total| eprintln!("{done} of {total} keys are sealed anew");
+    let mut next = 0;
+    let progress = |done: i64, total: i64| {
+        let percent = done * 100 / total.max(1);
+        if percent >= next {
+            next = percent + 5;
+            eprintln!("{percent:>3} %  {done} of {total} keys are sealed anew");
+        }
+    };
     match encryption_key::rotate(&app.store, &mut lock, &operator(&app), app.now(), progress).await? {
         Some(rotation) => {
             println!("0 keys remain under the encryption key {}.", rotation.replaces);
