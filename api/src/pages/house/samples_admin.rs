@@ -313,7 +313,11 @@ fn mail_page(say: &str) -> MailPage {
     };
     MailPage {
         frame: frame(Room::Mail),
-        settings: vec![("Mail server", format!("smtp.example.org:587{say}")), ("Encryption", "STARTTLS".into())],
+        settings: vec![
+            ("Mail server", format!("smtp.example.org:587{say}")),
+            ("Encryption", "STARTTLS".into()),
+            ("At most", "1000 an hour".into()),
+        ],
         own_address: Some(format!("ada@example.org{say}")),
         letters: vec![
             letter(Tone::Good, "Sent", "Invitation", None),
