@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/postgres.sh
 
-bash scripts/setup.sh test
+command -v caddy >/dev/null || bash scripts/setup.sh test
 cargo test --release --locked -p chancery-tests --test nodes --no-run
 start_postgres
 export POSTGRES_BIN_DIR=$postgres_bin CHANCERY_TEST_DATABASE_URL=$postgres_url CHANCERY_ROUNDS=${CHANCERY_ROUNDS:-5}

@@ -165,7 +165,7 @@ async fn stand_still_after(sent: &'static [u8], position: &str, cluster: &Cluste
         assert!(begun.elapsed() < Duration::from_secs(10), "nobody takes on");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    println!("{held} transaction was held; taken on after {:.1?}", begun.elapsed());
+    println!("{held} transactions were held; taken on after {:.1?}", begun.elapsed());
     cluster.networks[0].turn(Network::OPEN);
     cluster.nodes[1].views_equal_a_replay().await;
 }
