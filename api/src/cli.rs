@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,20 +13,12 @@ use chancery_projections::users;
 use chancery_projections::{rebuild, transactional};
 use clap::{Parser, Subcommand};
 use time::Duration;
-use tokio::net::{TcpStream, UnixStream};
 
 use crate::app::App;
-use crate::config::{Config, Database, Listen, settings_table};
-use crate::http::connections::{Connection, Connections};
-use crate::http::readiness::told_to_stop;
-use crate::http::server;
+use crate::config::{Config, Database, settings_table};
 use crate::telemetry::Telemetry;
 use crate::wiring::{self, Doubles, Ground};
-use crate::{accounts, client_file, doctor, encryption_key, router, signing_keys, telemetry};
-
-/// How long requests in flight may take once the server stops: longer than any may take at all, since a peer may be slow
-/// to send or to read.
-const DRAINING: std::time::Duration = std::time::Duration::from_secs(20);
+use crate::{accounts, client_file, doctor, encryption_key, healthcheck, serve, signing_keys, telemetry};
 
 /// A passkey-only OpenID Connect provider whose every act is an event on a provable record.
 #[derive(Parser)]
@@ -115,7 +106,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         tracing::warn!("{warning}");
     }
     let result = match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(config, &telemetry).await,
+        Command::Serve => serve::serve(config, &telemetry).await,
         Command::Setup => setup(config, &telemetry).await,
         Command::OneTimeAccessToken { user, replace } => {
             one_time_access_token(config, &telemetry, &user, replace).await
@@ -125,7 +116,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::EncryptionKeyRotate => encryption_key_rotate(config, &telemetry).await,
         Command::KeyRotate { algorithm, withdraw } => key_rotate(config, &telemetry, algorithm, withdraw).await,
         Command::SignOutEverybody => sign_out_everybody(config, &telemetry).await,
-        Command::Healthcheck => healthcheck(&config).await,
+        Command::Healthcheck => healthcheck::healthcheck(&config).await,
         Command::Doctor => doctor(config).await,
         Command::Settings => Ok(()),
     };
@@ -133,57 +124,17 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     result
 }
 
-async fn start(config: Config, telemetry: &Telemetry) -> anyhow::Result<(App, Ground)> {
+/// Everything that the server and the operator's commands work with.
+///
+/// # Errors
+/// Whatever keeps it from starting.
+pub async fn start(config: Config, telemetry: &Telemetry) -> anyhow::Result<(App, Ground)> {
     let key = wiring::encryption_key(&config)?;
     let ground = wiring::ground(&config).await?;
     ground.prepare().await?;
     let doubles = Doubles { audit_log: telemetry.audit_log(), ..Doubles::default() };
     let app = wiring::application(config, &key, ground.app.clone(), doubles).await?;
     Ok((app, ground))
-}
-
-async fn serve(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
-    if let (Some(registry), Some(address)) = (telemetry.scraped(), config.telemetry.prometheus.clone()) {
-        telemetry::prometheus::serve(registry, address).await?;
-    }
-    let connections = Connections::listen(&config).await;
-    let connections = connections.with_context(|| format!("{} cannot be listened on", config.listen))?;
-    let (app, ground) = start(config, telemetry).await?;
-    wiring::start_mail(&app)?;
-    tracing::info!(url = app.issuer, "ready");
-    if !users::any(&app.pool).await? {
-        let link = accounts::issue_setup_link(&app, &app.system(), Duration::DAY).await;
-        let link = link.map_err(|error| anyhow::anyhow!(error.message))?;
-        println!("\n  {} is ready at {}\n", app.config.app_name, app.issuer);
-        println!("  Set it up: open this link and create the first administrator's passkey.\n\n  {}\n", link.url);
-        println!("  It works once, for 24 hours. `chancery setup` prints a new one.\n");
-    }
-    // systemd starts what waits for us.
-    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
-        tracing::warn!(%error, "systemd could not be told that we are ready");
-    }
-    // A private database serves one node: there is none to send anybody to.
-    let delay = ground.embedded.as_ref().map_or(app.config.shutdown_delay, |_| std::time::Duration::ZERO);
-    let (told, stopping) = tokio::sync::oneshot::channel();
-    let stop = told_to_stop(app.clone(), delay);
-    let stop = async move {
-        stop.await;
-        told.send(()).ok();
-    };
-    tokio::select! {
-        () = server::serve(connections, router::router(app), stop) => {}
-        () = too_long(stopping) => tracing::warn!("requests were still being answered when time was up"),
-    }
-    if let Some(embedded) = ground.embedded {
-        embedded.stop().await?;
-    }
-    Ok(())
-}
-
-/// Resolves when those who were being answered have had their time.
-async fn too_long(stopping: tokio::sync::oneshot::Receiver<()>) {
-    drop(stopping.await);
-    tokio::time::sleep(DRAINING).await;
 }
 
 fn operator(app: &App) -> Context {
@@ -318,35 +269,6 @@ async fn doctor(config: Config) -> anyhow::Result<()> {
     }
     if findings.any_bad() {
         bail!("something has to be done: see the lines that begin with BAD");
-    }
-    Ok(())
-}
-
-async fn healthcheck(config: &Config) -> anyhow::Result<()> {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let (mut stream, from): (Connection, _) = match &config.listen {
-        Listen::Tcp(address) => {
-            let address = match address.ip() {
-                IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
-                IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, address.port())),
-                _ => *address,
-            };
-            let stream = TcpStream::connect(address).await.context("the server does not listen")?;
-            let from = stream.local_addr()?.ip();
-            (Box::new(stream), Some(from))
-        }
-        Listen::Unix { path, .. } => {
-            (Box::new(UnixStream::connect(path).await.context("the server does not listen")?), None)
-        }
-    };
-    if config.proxy_protocol && from.is_none_or(|from| config.trust_proxy.trusts(from)) {
-        stream.write_all(b"PROXY UNKNOWN\r\n").await?;
-    }
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    if !answer.starts_with("HTTP/1.1 204") {
-        bail!("the server is not ready");
     }
     Ok(())
 }
