@@ -1,5 +1,7 @@
 //! All routes, grouped by who calls them, and the layers around them.
 
+use std::time::Duration;
+
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -21,7 +23,9 @@ use crate::{admin, house, oidc, openapi, pages, pictures, webauthn};
 /// The largest body that is read: forms and JSON alike.
 const MAX_BODY: usize = 64 * 1024;
 /// No request is worked on for longer, whatever it waits for.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(9);
+const PATIENCE: Duration = Duration::from_secs(9);
+/// A file may come over a slow line: 5 MB in this time are 1.4 Mbit/s.
+const UPLOADING: Duration = Duration::from_secs(30);
 
 pub fn router(app: App) -> Router {
     // Pages and the API carry our cookie's authority, so they answer our own origin only.
@@ -40,7 +44,8 @@ pub fn router(app: App) -> Router {
         .merge(house::picture_routes())
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(app.clone(), csrf::protect))
-        .layer(DefaultBodyLimit::max(pictures::MAX_BODY));
+        .layer(DefaultBodyLimit::max(pictures::MAX_BODY))
+        .layer(middleware::from_fn_with_state((app.clone(), UPLOADING), in_time));
     let protocol = oidc::protocol_routes().layer(middleware::from_fn(any_origin));
     Router::new()
         .merge(own)
@@ -53,6 +58,7 @@ pub fn router(app: App) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
+        .layer(middleware::from_fn_with_state((app.clone(), PATIENCE), in_time))
         .merge(uploads)
         .layer(middleware::from_fn_with_state(app.clone(), in_our_words))
         .layer(middleware::from_fn_with_state(app.clone(), admission::admit))
@@ -104,13 +110,10 @@ async fn wrong_method(State(app): State<App>, request: Request) -> Response {
 }
 
 /// What axum refuses by itself — a body that is too large, a path or query that is no text — is said in the words of each
-/// endpoint, and so is that a request took too long.
+/// endpoint.
 async fn in_our_words(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
-    let Ok(response) = tokio::time::timeout(PATIENCE, next.run(request)).await else {
-        tracing::error!("a request took too long");
-        return admission::unavailable(&app, &path);
-    };
+    let response = next.run(request).await;
     let status = response.status();
     let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let plain = content_type.is_some_and(|value| value.starts_with("text/plain"));
@@ -126,6 +129,15 @@ async fn in_our_words(State(app): State<App>, request: Request, next: Next) -> R
         return ApiError::new(status, code, says).into_response();
     }
     error_page(&app, status, "That did not work", &[says], None)
+}
+
+/// Whoever waits longer than this is told so, in the words of the endpoint.
+async fn in_time(State((app, limit)): State<(App, Duration)>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+        tracing::error!("a request took too long");
+        admission::unavailable(&app, &path)
+    })
 }
 
 pub fn is_api(path: &str) -> bool {

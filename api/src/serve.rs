@@ -11,8 +11,8 @@ use crate::http::server;
 use crate::telemetry::Telemetry;
 use crate::{accounts, cli, router, telemetry, wiring};
 
-/// How long requests in flight may take once the server stops: longer than any may take at all, since a peer may be slow
-/// to send or to read.
+/// How long requests in flight may take once the server stops: longer than any may take at all, but for a file that comes
+/// slowly, since a peer may be slow to send or to read.
 const DRAINING: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// Serves until it is told to stop, and has finished what it had begun.
