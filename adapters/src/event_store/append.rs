@@ -1,8 +1,8 @@
 //! Group commit: one writer a node takes the units that have queued and commits them in one transaction.
 //!
 //! There is no artificial delay: a batch is what queued while the one before was being written and flushed. `batch` is what
-//! happens in the transaction. Its commit does not wait for the disk: where much has queued, the next batch is written while
-//! `flush` sees to it that this one is kept, and only then tells those who wait (decision 16).
+//! happens in the transaction. The commit of a large batch does not wait for the disk: where much has queued, the next one is
+//! written while `flush` sees to it that this one is kept, and only then tells those who wait (decision 16).
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument, Span};
 
 use super::StoreError;
-use super::batch::{BatchError, commit};
-use super::connection::Kept;
+use super::batch::{BatchError, Kept, commit};
+use super::connection::Held;
 use super::flush::{Fate, Flusher, Written};
 use super::horizon::Horizon;
 use super::measures::Conflicts;
@@ -28,15 +28,15 @@ use crate::postgres::ABANDONED;
 const QUEUE: usize = 1024;
 /// Units committed together at most.
 const BATCH: usize = 256;
-/// Units that make a batch worth writing while the one before is being flushed: fewer gain more by company than by speed.
+/// Units that make a batch large: the next one is written while it is being flushed, if that is large too. Fewer gain more by
+/// company than by speed, and their commit flushes itself.
 const COMPANY: usize = 16;
 /// Batches that are written and not flushed, at most.
 const UNFLUSHED: usize = 8;
 
-/// The writer gives up rather than wait for ever on a lock, leaves it to the flusher to wait for the disk, and
-/// has no statement planned anew for the length of its arrays, which costs more than most of them take.
-const SETTINGS: &str =
-    "SET lock_timeout = '5s'; SET synchronous_commit = off; SET plan_cache_mode = force_generic_plan";
+/// The writer gives up rather than wait for ever on a lock, and has no statement planned anew for the length of its arrays,
+/// which costs more than most of them take.
+const SETTINGS: &str = "SET lock_timeout = '5s'; SET plan_cache_mode = force_generic_plan";
 /// How long a batch may take. The server sets no limit: that could end the wait for a synchronous standby, and call the commit
 /// done.
 const WRITING: Duration = Duration::from_secs(10);
@@ -115,7 +115,7 @@ fn run_alone(writing: impl Future<Output = ()>, flushing: impl Future<Output = (
 struct Writer {
     options: PgConnectOptions,
     projections: Vec<Arc<dyn Projection>>,
-    connection: Option<Kept>,
+    connection: Option<Held>,
     horizon: Arc<Horizon>,
     conflicts: Conflicts,
     written: mpsc::Sender<Written>,
@@ -185,32 +185,33 @@ impl Writer {
         if batch.iter().all(|unit| unit.events.is_empty()) {
             return Ok(Fate::Nothing);
         }
-        if let Some(kept) = self.connection.take().filter(Kept::counts) {
-            match self.commit_on(kept, batch).await {
+        if let Some(held) = self.connection.take().filter(Held::counts) {
+            match self.commit_on(held, batch).await {
                 // Broken before the commit, perhaps long ago: nothing was recorded, and a new one may do better.
                 Err(_) if self.connection.is_none() => {}
                 done => return done,
             }
         }
-        let kept = Kept::make(&self.options, &self.horizon, &settings()).await.map_err(|error| error.to_string())?;
-        self.commit_on(kept, batch).await
+        let held = Held::make(&self.options, &self.horizon, &settings()).await.map_err(|error| error.to_string())?;
+        self.commit_on(held, batch).await
     }
 
-    async fn commit_on(&mut self, mut kept: Kept, batch: &[Append]) -> Result<Fate, String> {
+    async fn commit_on(&mut self, mut held: Held, batch: &[Append]) -> Result<Fate, String> {
         let (mark, events) = (self.horizon.mark(), events(batch));
+        let kept = if batch.len() < COMPANY { Kept::AtOnce } else { Kept::Later };
         let committing = async |connection: &mut PgConnection| {
-            commit(connection, &self.projections, &events, self.horizon.node()).await
+            commit(connection, &self.projections, &events, self.horizon.node(), kept).await
         };
-        let committed = kept.within(WRITING, committing).await;
+        let committed = held.within(WRITING, committing).await;
         match committed.unwrap_or_else(|error| Err(BatchError::Unknown(error.to_string()))) {
             Ok(outcome) => {
-                self.connection = Some(kept);
-                Ok(Fate::Committed(mark, outcome))
+                self.connection = Some(held);
+                Ok(Fate::Committed(kept, mark, outcome))
             }
             Err(BatchError::RolledBack(error)) => {
                 // A connection that still answers has rolled back and is used again.
-                if kept.answers().await {
-                    self.connection = Some(kept);
+                if held.answers().await {
+                    self.connection = Some(held);
                 }
                 Err(error)
             }

@@ -30,6 +30,15 @@ pub(super) enum BatchError {
     Unknown(String),
 }
 
+/// When what is committed is safe from a crash of the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// By the commit, as the database is configured.
+    AtOnce,
+    /// By the next flush; the commit waits for nothing.
+    Later,
+}
+
 /// First without looking whether the events' places are free, which the insert finds out by itself, but only for all units
 /// together; where one was taken, again with a look at each.
 pub(super) async fn commit(
@@ -37,9 +46,10 @@ pub(super) async fn commit(
     projections: &[Arc<dyn Projection>],
     units: &[&[NewEvent]],
     node: &str,
+    kept: Kept,
 ) -> Result<Outcome, BatchError> {
-    match attempt(connection, projections, units, node, Places::Hoped).await {
-        Err(Broken::Taken) => attempt(connection, projections, units, node, Places::Looked).await,
+    match attempt(connection, projections, units, node, kept, Places::Hoped).await {
+        Err(Broken::Taken) => attempt(connection, projections, units, node, kept, Places::Looked).await,
         done => done,
     }
     .map_err(|broken| match broken {
@@ -72,9 +82,13 @@ async fn attempt(
     projections: &[Arc<dyn Projection>],
     units: &[&[NewEvent]],
     node: &str,
+    kept: Kept,
     places: Places,
 ) -> Result<Outcome, Broken> {
-    let mut transaction = connection.begin().await?;
+    let mut transaction = match kept {
+        Kept::AtOnce => connection.begin().await?,
+        Kept::Later => connection.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?,
+    };
     let batch = begin_append(&mut transaction, units, node, places).await?;
     let events: Vec<&NewEvent> = batch.kept(units).collect();
     insert(&mut transaction, &batch, &events).await.map_err(|error| match &error {

@@ -12,12 +12,12 @@ use super::horizon::Horizon;
 /// How long a new connection may take.
 const CONNECTING: Duration = Duration::from_secs(5);
 
-pub(super) struct Kept {
+pub(super) struct Held {
     pub connection: PgConnection,
     losses: watch::Receiver<()>,
 }
 
-impl Kept {
+impl Held {
     /// # Errors
     /// Those of the database, and that it does not answer.
     pub async fn make(options: &PgConnectOptions, horizon: &Horizon, settings: &str) -> Result<Self, sqlx::Error> {

@@ -1,8 +1,9 @@
 //! Durability: what is written is acknowledged when it is kept, and no sooner.
 //!
-//! The write-ahead log is one sequence. A transaction on this module's connection, which commits as the database is
-//! configured to, ends when everything that was written before it is on disk too, and on the synchronous standby where there
-//! is one. So one flush serves all batches that were written by then, of whichever node, while the writer goes on.
+//! A small batch is kept by its own commit, a large one by a flush, while the writer goes on. The write-ahead log is one
+//! sequence: a transaction on this module's connection, which commits as the database is configured to, ends when everything
+//! that was written before it is on disk too, and on the synchronous standby where there is one. So one flush serves all
+//! batches that were written by then, of whichever node.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,8 +15,8 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::append::{Append, events};
-use super::batch::Outcome;
-use super::connection::Kept;
+use super::batch::{Kept, Outcome};
+use super::connection::Held;
 use super::horizon::{Horizon, Mark};
 use super::measures::Measures;
 use super::row::NewEvent;
@@ -37,8 +38,7 @@ pub(super) struct Written {
 }
 
 pub(super) enum Fate {
-    /// Visible, and not yet safe from a crash of the database.
-    Committed(Mark, Outcome),
+    Committed(Kept, Mark, Outcome),
     /// The connection died in COMMIT.
     Unknown,
     /// There was nothing to record; but what was decided on must be kept.
@@ -47,7 +47,7 @@ pub(super) enum Fate {
 
 pub(super) struct Flusher {
     options: PgConnectOptions,
-    connection: Option<Kept>,
+    connection: Option<Held>,
     head: watch::Sender<i64>,
     horizon: Arc<Horizon>,
     /// Batches that the writer handed over and that are not flushed.
@@ -68,14 +68,14 @@ impl Flusher {
     pub async fn run(mut self, mut unflushed: mpsc::Receiver<Written>) {
         let mut written = Vec::new();
         while unflushed.recv_many(&mut written, BATCHES).await > 0 {
-            let flushed = self.flush().await;
+            let flushed = if flushed_itself(&written) { Ok(()) } else { self.flush().await };
             self.pending.send_modify(|pending| *pending = pending.saturating_sub(written.len()));
             let mut doubtful = Vec::new();
             for Written { batch, fate, begun } in written.drain(..) {
                 match (fate, &flushed) {
-                    (Fate::Committed(mark, outcome), Ok(())) => self.tell(&mark, batch, outcome, begun),
+                    (Fate::Committed(_, mark, outcome), Ok(())) => self.tell(&mark, batch, outcome, begun),
                     (Fate::Nothing, Ok(())) => batch.into_iter().for_each(|unit| unit.answer(Ok(0))),
-                    (Fate::Committed(_, outcome), Err(_)) => doubtful.extend(without_refused(batch, outcome)),
+                    (Fate::Committed(_, _, outcome), Err(_)) => doubtful.extend(without_refused(batch, outcome)),
                     (Fate::Unknown | Fate::Nothing, _) => doubtful.extend(batch),
                 }
             }
@@ -93,14 +93,14 @@ impl Flusher {
         Ok(())
     }
 
-    async fn try_flush(&mut self) -> Result<Kept, sqlx::Error> {
-        let mut kept = match self.connection.take().filter(Kept::counts) {
-            Some(kept) => kept,
-            None => Kept::make(&self.options, &self.horizon, "").await?,
+    async fn try_flush(&mut self) -> Result<Held, sqlx::Error> {
+        let mut held = match self.connection.take().filter(Held::counts) {
+            Some(held) => held,
+            None => Held::make(&self.options, &self.horizon, "").await?,
         };
-        kept.within(PATIENCE, async |connection: &mut PgConnection| sqlx::query(FLUSH).execute(connection).await)
+        held.within(PATIENCE, async |connection: &mut PgConnection| sqlx::query(FLUSH).execute(connection).await)
             .await??;
-        Ok(kept)
+        Ok(held)
     }
 
     /// Lets this node know what is recorded, before any caller does.
@@ -140,6 +140,12 @@ impl Flusher {
             append.answer(result);
         }
     }
+}
+
+/// Whether the last of the commits flushed all that was written before it. One that recorded nothing flushed nothing.
+fn flushed_itself(written: &[Written]) -> bool {
+    let last = written.last().map(|written| &written.fate);
+    matches!(last, Some(Fate::Committed(Kept::AtOnce, _, outcome)) if !outcome.recorded.is_empty())
 }
 
 /// The units of which nothing is known, once the others have heard of their refusal.

@@ -7,9 +7,9 @@ use uuid::Uuid;
 use crate::support::{Log, context, start_session};
 
 /// Where the write-ahead log had to be flushed to, at least, for the last event to be kept.
-const NOTED: &str = "CREATE TABLE noted (lsn pg_lsn);
+const NOTED: &str = "CREATE TABLE noted (id text, lsn pg_lsn);
                      CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
-                     $$ BEGIN INSERT INTO noted VALUES (pg_current_wal_insert_lsn()); RETURN NULL; END $$;
+                     $$ BEGIN INSERT INTO noted VALUES (NEW.aggregate_id, pg_current_wal_insert_lsn()); RETURN NULL; END $$;
                      CREATE CONSTRAINT TRIGGER note AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED
                      FOR EACH ROW EXECUTE FUNCTION note()";
 const KEPT: &str = "SELECT max(lsn) < pg_current_wal_flush_lsn() FROM noted";
@@ -25,6 +25,29 @@ async fn an_event_is_on_disk_before_anybody_hears_that_it_is_recorded() {
 
         let kept: bool = sqlx::query_scalar(KEPT).fetch_one(&log.pool).await.unwrap();
         assert!(kept);
+    }
+}
+
+#[tokio::test]
+async fn of_many_that_are_recorded_together_each_is_on_disk_before_its_caller_hears_of_it() {
+    let log = Log::new().await;
+    let store = log.node();
+    sqlx::raw_sql(NOTED).execute(&log.pool).await.unwrap();
+    let kept = "SELECT lsn < pg_current_wal_flush_lsn() FROM noted WHERE id = $1";
+
+    let callers = (0..64).map(|_| {
+        let (store, pool) = (store.clone(), log.pool.clone());
+        tokio::spawn(async move {
+            for _ in 0..10 {
+                let id = Uuid::new_v4();
+                store.create::<Session>(id, start_session(), &context()).await.unwrap();
+                let kept: bool = sqlx::query_scalar(kept).bind(id.to_string()).fetch_one(&pool).await.unwrap();
+                assert!(kept);
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
     }
 }
 
