@@ -2,6 +2,7 @@
 
 use chancery_domain::session::{Session, SessionCommand, SessionEnd};
 use sqlx::{Connection, PgConnection};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::support::{Log, context, start_session};
@@ -33,21 +34,19 @@ async fn of_many_that_are_recorded_together_each_is_on_disk_before_its_caller_he
     let log = Log::new().await;
     let store = log.node();
     sqlx::raw_sql(NOTED).execute(&log.pool).await.unwrap();
-    let kept = "SELECT lsn < pg_current_wal_flush_lsn() FROM noted WHERE id = $1";
+    let mut observer = PgConnection::connect_with(&log.options).await.unwrap();
 
-    let callers = (0..64).map(|_| {
-        let (store, pool) = (store.clone(), log.pool.clone());
-        tokio::spawn(async move {
-            for _ in 0..10 {
-                let id = Uuid::new_v4();
-                store.create::<Session>(id, start_session(), &context()).await.unwrap();
-                let kept: bool = sqlx::query_scalar(kept).bind(id.to_string()).fetch_one(&pool).await.unwrap();
-                assert!(kept);
-            }
-        })
-    });
-    for caller in callers.collect::<Vec<_>>() {
-        caller.await.unwrap();
+    for _ in 0..20 {
+        let callers: JoinSet<_> = (0..64)
+            .map(|_| {
+                let store = store.clone();
+                async move { store.create::<Session>(Uuid::new_v4(), start_session(), &context()).await.unwrap() }
+            })
+            .collect();
+        callers.join_all().await;
+
+        let kept: bool = sqlx::query_scalar(KEPT).fetch_one(&mut observer).await.unwrap();
+        assert!(kept);
     }
 }
 
