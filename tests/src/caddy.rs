@@ -5,6 +5,8 @@ use std::process::Stdio;
 
 use tokio::process::{Child, Command};
 
+use crate::port::free_port;
+
 pub struct Caddy {
     _process: Child,
     pub base: String,
@@ -14,8 +16,7 @@ pub struct Caddy {
 impl Caddy {
     /// `nodes`: their addresses, `http://host:port`.
     pub async fn in_front_of(nodes: &[&str]) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self::at(port, nodes).await
+        Self::at(free_port(), nodes).await
     }
 
     pub async fn at(port: u16, nodes: &[&str]) -> Self {

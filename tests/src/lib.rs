@@ -10,6 +10,7 @@ pub mod load;
 pub mod mailbox;
 pub mod maxmind;
 pub mod node;
+pub mod port;
 pub mod postgres;
 pub mod postgres_server;
 pub mod process;

@@ -8,6 +8,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::process::{Child, Command};
 
 use crate::node::{ENCRYPTION_KEY, Node, STATIC_API_KEY};
+use crate::port::free_port;
 use crate::relay::Relay;
 
 /// Longer than any start takes, a first build aside; beyond it the node hangs.
@@ -36,7 +37,7 @@ impl Process {
     }
 
     fn on(program: &str) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let base = format!("http://localhost:{port}");
         let node = Node::new(&base, &base);
         let (child, settings, log) = (None, Vec::new(), None);

@@ -274,7 +274,7 @@ async fn exported_sign_in() -> Report {
 /// `make run` on a data folder that has a cluster already, until it is usable.
 async fn start_from_the_readme() {
     let folder = std::env::temp_dir().join(format!("chancery-bench-{}", std::process::id()));
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = chancery_tests::port::free_port();
     let mut took = Duration::ZERO;
     for _ in 0..2 {
         let begin = Instant::now();

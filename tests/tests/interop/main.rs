@@ -4,8 +4,9 @@ mod caddy;
 mod relying_party;
 
 use chancery_tests::node::Person;
+use chancery_tests::port::free_port;
 use chancery_tests::server::Server;
-use relying_party::{RelyingParty, free_port};
+use relying_party::RelyingParty;
 use serde_json::{Value, json};
 
 async fn setting(callbacks: &[&str], port: u16, settings: Value) -> (Server, Person, chancery_tests::node::Client) {

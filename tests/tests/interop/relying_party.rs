@@ -34,10 +34,6 @@ fn built() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/interop")
 }
 
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 impl RelyingParty {
     pub async fn node(server: &Server, client: &Client, port: u16) -> Self {
         let mut command = Command::new("node");

@@ -7,6 +7,7 @@ use chancery_tests::caddy::Caddy;
 use chancery_tests::ledger::Ledger;
 use chancery_tests::load::Load;
 use chancery_tests::node::{Client, Node};
+use chancery_tests::port::free_port;
 use chancery_tests::postgres_server::PostgresServer;
 use chancery_tests::process::Process;
 use chancery_tests::relay::{Relay, Target};
@@ -53,7 +54,7 @@ impl Cluster {
         settings: &[(&str, &str)],
     ) -> Self {
         let alone = ALONE.lock().await;
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let issuer = format!("http://localhost:{port}");
         let (mut nodes, mut networks) = (Vec::new(), Vec::new());
         for _ in 0..count {

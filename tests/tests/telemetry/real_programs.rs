@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chancery_tests::node::{Client, Node};
+use chancery_tests::port::free_port;
 use chancery_tests::process::Process;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
@@ -14,10 +15,6 @@ use crate::{collector, lines};
 
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/observability");
 const PLACES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/geo/GeoLite2-City-Test.mmdb");
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// Where the programs are, and where they may write.
 fn folder() -> PathBuf {
