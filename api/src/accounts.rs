@@ -17,6 +17,7 @@ use time::{Duration, OffsetDateTime};
 use crate::admin::users::user_not_found;
 use crate::app::App;
 use crate::http::error::ApiError;
+use crate::http::precondition::Held;
 
 /// What the secret of an enrollment link follows from, beside its id.
 pub const ENROLLMENT_LINK: &str = "enrollment";
@@ -46,6 +47,18 @@ pub async fn execute(app: &App, context: &Context, id: UserId, command: UserComm
     Ok(app.store.execute::<UserAggregate>(id, command, context).await.map_err(user_error)?.position)
 }
 
+/// Several commands on one person in one append.
+pub async fn execute_all(
+    app: &App,
+    context: &Context,
+    id: UserId,
+    commands: Vec<UserCommand>,
+    held: &Held<UserAggregate>,
+) -> Result<i64, ApiError> {
+    let executed = app.store.execute_all::<UserAggregate>(id, commands, held.as_ref(), context).await;
+    Ok(executed.map_err(user_error)?.position)
+}
+
 /// Registers a person with their groups, and nothing to sign in with yet.
 pub async fn register(
     app: &App,
@@ -64,11 +77,17 @@ pub async fn register(
     if disabled {
         commands.push(UserCommand::Disable { other_admins: true });
     }
-    together(app, context, id, commands).await
+    execute_all(app, context, id, commands, &None).await
 }
 
 /// Makes a person what is wanted: profile, rights and state in one append.
-pub async fn change(app: &App, context: &Context, id: UserId, wanted: Wanted) -> Result<i64, ApiError> {
+pub async fn change(
+    app: &App,
+    context: &Context,
+    id: UserId,
+    wanted: Wanted,
+    held: &Held<UserAggregate>,
+) -> Result<i64, ApiError> {
     let other_admins = users::other_admins(&app.pool, id).await? > 0;
     let Wanted { profile, email_verified, is_admin, disabled } = wanted;
     let commands = vec![
@@ -76,19 +95,26 @@ pub async fn change(app: &App, context: &Context, id: UserId, wanted: Wanted) ->
         if is_admin { UserCommand::GrantAdmin } else { UserCommand::RevokeAdmin { other_admins } },
         if disabled { UserCommand::Disable { other_admins } } else { UserCommand::Enable },
     ];
-    together(app, context, id, commands).await
+    execute_all(app, context, id, commands, held).await
 }
 
 /// A person changes their own profile. A changed address is unproven (attacks AD-08).
-pub async fn change_own(app: &App, context: &Context, user: &User, profile: Profile) -> Result<i64, ApiError> {
+pub async fn change_own(
+    app: &App,
+    context: &Context,
+    user: &User,
+    profile: Profile,
+    held: &Held<UserAggregate>,
+) -> Result<i64, ApiError> {
     let email_verified = user.email_verified && profile.email == user.email;
-    execute(app, context, user.id(), UserCommand::ChangeProfile { profile, email_verified }).await
+    let change = UserCommand::ChangeProfile { profile, email_verified };
+    execute_all(app, context, user.id(), vec![change], held).await
 }
 
 /// Records the erasure, then destroys the person's data key and what is sealed under it outside the log.
-pub async fn erase(app: &App, context: &Context, id: UserId) -> Result<i64, ApiError> {
+pub async fn erase(app: &App, context: &Context, id: UserId, held: &Held<UserAggregate>) -> Result<i64, ApiError> {
     let other_admins = users::other_admins(&app.pool, id).await? > 0;
-    let position = execute(app, context, id, UserCommand::Erase { other_admins }).await?;
+    let position = execute_all(app, context, id, vec![UserCommand::Erase { other_admins }], held).await?;
     let mut connection = app.pool.acquire().await?;
     app.store.vault().destroy(&Subject::user(id), &mut connection).await.map_err(StoreError::from)?;
     pictures::drop_all(&mut *connection, id).await?;
@@ -116,16 +142,6 @@ pub async fn sign_out_everybody(app: &App, context: &Context) -> Result<(usize, 
         }
     }
     Ok((people.len(), links.len()))
-}
-
-/// Several commands on one person in one append.
-async fn together(app: &App, context: &Context, id: UserId, commands: Vec<UserCommand>) -> Result<i64, ApiError> {
-    let stream = id.to_string();
-    let mut unit = app.store.unit(context);
-    for command in commands {
-        unit.execute::<UserAggregate>(&stream, command).await.map_err(user_error)?;
-    }
-    Ok(unit.commit().await?)
 }
 
 /// Issues an enrollment link for a person and revokes the open ones: one for each person at a time. Whoever has a passkey

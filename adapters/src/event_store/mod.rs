@@ -123,13 +123,31 @@ impl EventStore {
         command: D::Command,
         context: &Context,
     ) -> Result<Receipt<D::Event>, ExecuteError<D::Refusal>> {
+        self.execute_all::<D>(id, vec![command], None, context).await
+    }
+
+    /// The same for several commands in one append. Given the stream as it was seen, it is decided on only so.
+    ///
+    /// # Errors
+    /// The domain's refusal, or the store's; [`StoreError::Conflict`] if the stream is not any more as it was seen.
+    pub async fn execute_all<D: Decider>(
+        &self,
+        id: impl Display,
+        commands: Vec<D::Command>,
+        seen: Option<&Loaded<D>>,
+        context: &Context,
+    ) -> Result<Receipt<D::Event>, ExecuteError<D::Refusal>> {
         let id = id.to_string();
         for _ in 0..ATTEMPTS {
             let mut unit = self.unit(context);
-            let events = unit.execute::<D>(&id, command.clone()).await?;
+            seen.into_iter().for_each(|seen| unit.keep(seen));
+            let mut events = Vec::new();
+            for command in commands.clone() {
+                events.extend(unit.execute::<D>(&id, command).await?);
+            }
             match unit.commit().await {
                 Ok(position) => return Ok(Receipt { position: position.max(self.head()), events }),
-                Err(StoreError::Conflict) => continue,
+                Err(StoreError::Conflict) if seen.is_none() => continue,
                 Err(error) => return Err(error.into()),
             }
         }

@@ -48,6 +48,11 @@ impl Unit {
         Ok(std::mem::take(&mut *outcome))
     }
 
+    /// Decides from here on upon a stream as it was read before; if it has moved on since, the commit conflicts.
+    pub(super) fn keep<D: Decider>(&self, loaded: &Loaded<D>) {
+        self.gathered.keep(loaded.clone());
+    }
+
     /// The same on a stream as it was read before; if it has moved on since, the commit conflicts.
     ///
     /// # Errors
@@ -57,7 +62,7 @@ impl Unit {
         loaded: &Loaded<D>,
         command: D::Command,
     ) -> Result<Vec<D::Event>, ExecuteError<D::Refusal>> {
-        self.gathered.keep(loaded.clone());
+        self.keep(loaded);
         self.execute::<D>(loaded.id(), command).await
     }
 

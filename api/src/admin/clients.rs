@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_adapters::event_store::ExecuteError;
 use chancery_domain::client::{Client, ClientCommand, ClientRefusal, ClientSettings};
+use chancery_domain::context::Context;
 use chancery_domain::ids::{ClientId, GroupId};
 use chancery_domain::policy::admin::AdminAction;
 use chancery_projections::clients::{self, ClientRow, SecretRow};
@@ -23,6 +24,7 @@ use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::json::JsonBody;
 use crate::http::listing::{Listing, envelope};
+use crate::http::precondition::{Held, Seen, Tagged};
 use crate::http::principal::Principal;
 use crate::http::request::Circumstances;
 
@@ -67,7 +69,7 @@ fn client_json(row: &ClientRow, secrets: &[SecretRow], now: OffsetDateTime) -> V
     json
 }
 
-async fn full_json(app: &App, id: &ClientId) -> Result<Value, ApiError> {
+pub async fn full_json(app: &App, id: &ClientId) -> Result<Value, ApiError> {
     let row = existing(app, id).await?;
     let secrets = clients::secrets(&app.pool, id).await?;
     let mut json = client_json(&row, &secrets, app.now());
@@ -127,9 +129,9 @@ async fn list(State(app): State<App>, principal: Principal, listing: Listing) ->
     Ok(Json(envelope(page, |_| rows.next().unwrap_or_default())))
 }
 
-async fn find(State(app): State<App>, principal: Principal, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+async fn find(State(app): State<App>, principal: Principal, Path(id): Path<String>) -> Result<Tagged, ApiError> {
     principal.may(&app, AdminAction::ReadClients)?;
-    Ok(Json(full_json(&app, &client_id(&id)?).await?))
+    Ok(Tagged(full_json(&app, &client_id(&id)?).await?))
 }
 
 async fn meta(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
@@ -141,7 +143,7 @@ async fn create(
     circumstances: Circumstances,
     principal: Principal,
     JsonBody(input): JsonBody<ClientInput>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<(StatusCode, Tagged), ApiError> {
     principal.may(&app, AdminAction::ManageClients)?;
     let settings = input.settings(&app)?;
     let id = match &input.id {
@@ -155,7 +157,7 @@ async fn create(
         .execute::<Client>(id.as_str(), ClientCommand::Register { settings }, &context)
         .await
         .map_err(client_error)?;
-    Ok((StatusCode::CREATED, Json(full_json(&app, &id).await?)))
+    Ok((StatusCode::CREATED, Tagged(full_json(&app, &id).await?)))
 }
 
 async fn update(
@@ -163,31 +165,39 @@ async fn update(
     circumstances: Circumstances,
     principal: Principal,
     Path(id): Path<String>,
+    seen: Seen,
     JsonBody(input): JsonBody<ClientInput>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Tagged, ApiError> {
     principal.may(&app, AdminAction::ManageClients)?;
     let id = client_id(&id)?;
     let settings = input.settings(&app)?;
     let context = circumstances.context(&app, principal.actor.clone());
-    change(&app, &context, &id, settings).await?;
-    Ok(Json(full_json(&app, &id).await?))
+    let held = held(&app, &id, &seen).await?;
+    execute_all(&app, &context, &id, changing(settings, None), &held).await?;
+    Ok(Tagged(full_json(&app, &id).await?))
 }
 
-/// New settings; lifting the restriction forgets the allowed groups.
-pub async fn change(
+/// New settings, and the allowed groups where they are said too; lifting the restriction forgets them.
+pub fn changing(settings: ClientSettings, groups: Option<Vec<GroupId>>) -> Vec<ClientCommand> {
+    let groups = if settings.is_group_restricted { groups } else { Some(Vec::new()) };
+    let restrict = groups.map(|groups| ClientCommand::RestrictAccess { groups });
+    std::iter::once(ClientCommand::Change { settings }).chain(restrict).collect()
+}
+
+/// The app as whoever changes it saw it.
+pub async fn held(app: &App, id: &ClientId, seen: &Seen) -> Result<Held<Client>, ApiError> {
+    seen.held(app, id, full_json(app, id)).await
+}
+
+/// Several commands on one app in one append.
+pub async fn execute_all(
     app: &App,
-    context: &chancery_domain::context::Context,
+    context: &Context,
     id: &ClientId,
-    settings: ClientSettings,
+    commands: Vec<ClientCommand>,
+    held: &Held<Client>,
 ) -> Result<(), ApiError> {
-    let unrestricted = !settings.is_group_restricted;
-    let mut unit = app.store.unit(context);
-    unit.execute::<Client>(id.as_str(), ClientCommand::Change { settings }).await.map_err(client_error)?;
-    if unrestricted {
-        let lift = ClientCommand::RestrictAccess { groups: Vec::new() };
-        unit.execute::<Client>(id.as_str(), lift).await.map_err(client_error)?;
-    }
-    unit.commit().await?;
+    app.store.execute_all::<Client>(id, commands, held.as_ref(), context).await.map_err(client_error)?;
     Ok(())
 }
 
@@ -196,11 +206,13 @@ async fn remove(
     circumstances: Circumstances,
     principal: Principal,
     Path(id): Path<String>,
+    seen: Seen,
 ) -> Result<StatusCode, ApiError> {
     principal.may(&app, AdminAction::ManageClients)?;
     let context = circumstances.context(&app, principal.actor.clone());
     let id = client_id(&id)?;
-    app.store.execute::<Client>(id.as_str(), ClientCommand::Delete, &context).await.map_err(client_error)?;
+    let held = held(&app, &id, &seen).await?;
+    execute_all(&app, &context, &id, vec![ClientCommand::Delete], &held).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -215,6 +227,7 @@ async fn set_groups(
     circumstances: Circumstances,
     principal: Principal,
     Path(id): Path<String>,
+    seen: Seen,
     JsonBody(body): JsonBody<GroupIds>,
 ) -> Result<Json<Value>, ApiError> {
     principal.may(&app, AdminAction::ManageClients)?;
@@ -223,7 +236,8 @@ async fn set_groups(
     let groups = groups::existing(&app.pool, &wanted).await?;
     let context = circumstances.context(&app, principal.actor.clone());
     let restrict = ClientCommand::RestrictAccess { groups };
-    app.store.execute::<Client>(id.as_str(), restrict, &context).await.map_err(client_error)?;
+    let held = held(&app, &id, &seen).await?;
+    execute_all(&app, &context, &id, vec![restrict], &held).await?;
     let mut json = full_json(&app, &id).await?;
     if let Some(members) = json.as_object_mut() {
         members.remove("allowedUserGroups");

@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use chancery_domain::custom_claim::CustomClaim;
-use chancery_domain::group::{Group, GroupCommand};
+use chancery_domain::group::GroupCommand;
 use chancery_domain::policy::admin::AdminAction;
 use chancery_domain::user::UserCommand;
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use crate::accounts;
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::json::JsonBody;
+use crate::http::precondition::Seen;
 use crate::http::principal::Principal;
 use crate::http::request::Circumstances;
 
@@ -34,12 +35,15 @@ async fn set_for_user(
     circumstances: Circumstances,
     principal: Principal,
     Path(id): Path<String>,
+    seen: Seen,
     JsonBody(claims): JsonBody<Vec<CustomClaim>>,
 ) -> Result<Json<Value>, ApiError> {
     principal.may(&app, AdminAction::ManageUsers)?;
     let id = super::users::user_id(&id)?;
     let context = circumstances.context(&app, principal.actor.clone());
-    accounts::execute(&app, &context, id, UserCommand::SetClaims { claims: claims.clone() }).await?;
+    let held = super::users::held(&app, id, &seen).await?;
+    let set = UserCommand::SetClaims { claims: claims.clone() };
+    accounts::execute_all(&app, &context, id, vec![set], &held).await?;
     Ok(Json(json!(claims)))
 }
 
@@ -48,12 +52,14 @@ async fn set_for_group(
     circumstances: Circumstances,
     principal: Principal,
     Path(id): Path<String>,
+    seen: Seen,
     JsonBody(claims): JsonBody<Vec<CustomClaim>>,
 ) -> Result<Json<Value>, ApiError> {
     principal.may(&app, AdminAction::ManageGroups)?;
-    let id: chancery_domain::ids::GroupId = id.parse().map_err(|_| ApiError::not_found())?;
+    let id = super::groups::group_id(&id)?;
     let context = circumstances.context(&app, principal.actor.clone());
     let set = GroupCommand::SetClaims { claims: claims.clone() };
-    app.store.execute::<Group>(id, set, &context).await.map_err(super::groups::group_error)?;
+    let held = super::groups::held(&app, id, &seen).await?;
+    super::groups::execute(&app, &context, id, set, &held).await?;
     Ok(Json(json!(claims)))
 }

@@ -6,6 +6,7 @@ use axum::routing::{get, put};
 use axum::{Json, Router};
 use chancery_adapters::event_store::ExecuteError;
 use chancery_domain::client::{Client, ClientCommand};
+use chancery_domain::context::Context;
 use chancery_domain::group::{Group, GroupCommand, GroupNames, GroupRefusal};
 use chancery_domain::ids::{ClientId, GroupId, UserId};
 use chancery_domain::policy::admin::AdminAction;
@@ -23,6 +24,7 @@ use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::json::JsonBody;
 use crate::http::listing::{Listing, envelope};
+use crate::http::precondition::{Held, Seen, Tagged};
 use crate::http::principal::Principal;
 use crate::http::request::Circumstances;
 
@@ -73,7 +75,23 @@ async fn full_json(app: &App, id: GroupId) -> Result<Value, ApiError> {
     Ok(json)
 }
 
-fn group_id(text: &str) -> Result<GroupId, ApiError> {
+/// The group as whoever changes it saw it.
+pub async fn held(app: &App, id: GroupId, seen: &Seen) -> Result<Held<Group>, ApiError> {
+    seen.held(app, id, full_json(app, id)).await
+}
+
+pub async fn execute(
+    app: &App,
+    context: &Context,
+    id: GroupId,
+    command: GroupCommand,
+    held: &Held<Group>,
+) -> Result<(), ApiError> {
+    app.store.execute_all::<Group>(id, vec![command], held.as_ref(), context).await.map_err(group_error)?;
+    Ok(())
+}
+
+pub fn group_id(text: &str) -> Result<GroupId, ApiError> {
     text.parse().map_err(|_| ApiError::not_found())
 }
 
@@ -109,9 +127,9 @@ async fn list(State(app): State<App>, principal: Principal, listing: Listing) ->
     })))
 }
 
-async fn find(State(app): State<App>, principal: Principal, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+async fn find(State(app): State<App>, principal: Principal, Path(id): Path<String>) -> Result<Tagged, ApiError> {
     principal.may(&app, AdminAction::ReadGroups)?;
-    Ok(Json(full_json(&app, group_id(&id)?).await?))
+    Ok(Tagged(full_json(&app, group_id(&id)?).await?))
 }
 
 #[derive(Deserialize)]
@@ -134,13 +152,13 @@ async fn create(
     circumstances: Circumstances,
     principal: Principal,
     JsonBody(input): JsonBody<GroupInput>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<(StatusCode, Tagged), ApiError> {
     principal.may(&app, AdminAction::ManageGroups)?;
     let id = GroupId(app.entropy.uuid_v4());
     let context = circumstances.context(&app, principal.actor.clone());
     let create = GroupCommand::Create { names: input.names() };
     app.store.create::<Group>(id, create, &context).await.map_err(group_error)?;
-    Ok((StatusCode::CREATED, Json(full_json(&app, id).await?)))
+    Ok((StatusCode::CREATED, Tagged(full_json(&app, id).await?)))
 }
 
 async fn update(
@@ -148,14 +166,15 @@ async fn update(
     circumstances: Circumstances,
     principal: Principal,
     Path(id): Path<String>,
+    seen: Seen,
     JsonBody(input): JsonBody<GroupInput>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Tagged, ApiError> {
     principal.may(&app, AdminAction::ManageGroups)?;
     let id = group_id(&id)?;
     let context = circumstances.context(&app, principal.actor.clone());
     let change = GroupCommand::Change { names: input.names() };
-    app.store.execute::<Group>(id, change, &context).await.map_err(group_error)?;
-    Ok(Json(full_json(&app, id).await?))
+    execute(&app, &context, id, change, &held(&app, id, &seen).await?).await?;
+    Ok(Tagged(full_json(&app, id).await?))
 }
 
 async fn remove(
@@ -163,10 +182,12 @@ async fn remove(
     circumstances: Circumstances,
     principal: Principal,
     Path(id): Path<String>,
+    seen: Seen,
 ) -> Result<StatusCode, ApiError> {
     principal.may(&app, AdminAction::ManageGroups)?;
+    let id = group_id(&id)?;
     let context = circumstances.context(&app, principal.actor.clone());
-    app.store.execute::<Group>(group_id(&id)?, GroupCommand::Delete, &context).await.map_err(group_error)?;
+    execute(&app, &context, id, GroupCommand::Delete, &held(&app, id, &seen).await?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -182,11 +203,13 @@ async fn set_members(
     circumstances: Circumstances,
     principal: Principal,
     Path(id): Path<String>,
+    seen: Seen,
     JsonBody(body): JsonBody<Members>,
 ) -> Result<Json<Value>, ApiError> {
     principal.may(&app, AdminAction::ManageGroups)?;
     let id = group_id(&id)?;
     existing(&app, id).await?;
+    seen.unchanged(full_json(&app, id)).await?;
     let before = groups::members(&app.pool, id).await?;
     let context = circumstances.context(&app, principal.actor.clone());
     let mut unit = app.store.unit(&context);
@@ -216,11 +239,13 @@ async fn set_clients(
     circumstances: Circumstances,
     principal: Principal,
     Path(id): Path<String>,
+    seen: Seen,
     JsonBody(body): JsonBody<AllowedClients>,
 ) -> Result<Json<Value>, ApiError> {
     principal.may(&app, AdminAction::ManageClients)?;
     let id = group_id(&id)?;
     existing(&app, id).await?;
+    seen.unchanged(full_json(&app, id)).await?;
     let before: Vec<String> = clients::of_group(&app.pool, id).await?.into_iter().map(|row| row.client_id).collect();
     let wanted: Vec<ClientId> = body.oidc_client_ids.iter().filter_map(|text| text.parse().ok()).collect();
     let context = circumstances.context(&app, principal.actor.clone());

@@ -7,7 +7,7 @@ use axum::{Json, Router};
 use chancery_domain::custom_claim::CustomClaim;
 use chancery_domain::ids::{GroupId, UserId};
 use chancery_domain::policy::admin::AdminAction;
-use chancery_domain::user::{Profile, ProfileInput, RegisteredVia, UserCommand};
+use chancery_domain::user::{Profile, ProfileInput, RegisteredVia, User as UserAggregate, UserCommand};
 use chancery_projections::groups::{self, GroupRow};
 use chancery_projections::users::{self, User, UserFilter};
 use serde::Deserialize;
@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::json::JsonBody;
 use crate::http::listing::{Listing, envelope};
+use crate::http::precondition::{Held, Seen, Tagged};
 use crate::http::principal::Principal;
 use crate::http::request::Circumstances;
 
@@ -144,14 +145,23 @@ async fn list(State(app): State<App>, principal: Principal, listing: Listing) ->
     Ok(Json(envelope(page, |_| rows.next().unwrap_or_default())))
 }
 
-async fn me(State(app): State<App>, principal: Principal) -> Result<Json<Value>, ApiError> {
-    Ok(Json(full_json(&app, &principal.user).await?))
+/// What `GET` shows of a person now.
+async fn present(app: &App, id: UserId) -> Result<Value, ApiError> {
+    full_json(app, &existing(app, id).await?).await
 }
 
-async fn find(State(app): State<App>, principal: Principal, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+/// The person as whoever changes them saw them.
+pub async fn held(app: &App, id: UserId, seen: &Seen) -> Result<Held<UserAggregate>, ApiError> {
+    seen.held(app, id, present(app, id)).await
+}
+
+async fn me(State(app): State<App>, principal: Principal) -> Result<Tagged, ApiError> {
+    Ok(Tagged(full_json(&app, &principal.user).await?))
+}
+
+async fn find(State(app): State<App>, principal: Principal, Path(id): Path<String>) -> Result<Tagged, ApiError> {
     principal.may(&app, AdminAction::ReadUsers)?;
-    let user = existing(&app, user_id(&id)?).await?;
-    Ok(Json(full_json(&app, &user).await?))
+    Ok(Tagged(present(&app, user_id(&id)?).await?))
 }
 
 async fn create(
@@ -159,15 +169,14 @@ async fn create(
     circumstances: Circumstances,
     principal: Principal,
     JsonBody(input): JsonBody<UserInput>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<(StatusCode, Tagged), ApiError> {
     principal.may(&app, AdminAction::ManageUsers)?;
     let via = if principal.session.is_some() { RegisteredVia::Admin } else { RegisteredVia::Api };
     let id = UserId(input.id.unwrap_or_else(|| app.entropy.uuid_v4()));
     let groups = known_groups(&app, input.user_group_ids.as_deref().unwrap_or_default()).await?;
     let context = circumstances.context(&app, principal.actor.clone());
     accounts::register(&app, &context, id, input.wanted()?, via, groups).await?;
-    let user = existing(&app, id).await?;
-    Ok((StatusCode::CREATED, Json(full_json(&app, &user).await?)))
+    Ok((StatusCode::CREATED, Tagged(present(&app, id).await?)))
 }
 
 async fn update(
@@ -175,26 +184,30 @@ async fn update(
     circumstances: Circumstances,
     principal: Principal,
     Path(id): Path<String>,
+    seen: Seen,
     JsonBody(input): JsonBody<UserInput>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Tagged, ApiError> {
     principal.may(&app, AdminAction::ManageUsers)?;
     let id = user_id(&id)?;
     let context = circumstances.context(&app, principal.actor.clone());
-    accounts::change(&app, &context, id, input.wanted()?).await?;
-    Ok(Json(full_json(&app, &existing(&app, id).await?).await?))
+    let held = held(&app, id, &seen).await?;
+    accounts::change(&app, &context, id, input.wanted()?, &held).await?;
+    Ok(Tagged(present(&app, id).await?))
 }
 
 async fn update_me(
     State(app): State<App>,
     circumstances: Circumstances,
     principal: Principal,
+    seen: Seen,
     JsonBody(input): JsonBody<UserInput>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Tagged, ApiError> {
     let context = circumstances.context(&app, principal.actor.clone());
     let id = principal.user.id();
     // AD-03: rights, verification and state are not the person's own to set; they are ignored here.
-    accounts::change_own(&app, &context, &principal.user, input.profile()?).await?;
-    Ok(Json(full_json(&app, &existing(&app, id).await?).await?))
+    let held = held(&app, id, &seen).await?;
+    accounts::change_own(&app, &context, &principal.user, input.profile()?, &held).await?;
+    Ok(Tagged(present(&app, id).await?))
 }
 
 async fn erase(
@@ -202,12 +215,14 @@ async fn erase(
     circumstances: Circumstances,
     principal: Principal,
     Path(id): Path<String>,
+    seen: Seen,
 ) -> Result<StatusCode, ApiError> {
     principal.may(&app, AdminAction::ManageUsers)?;
     let id = user_id(&id)?;
     existing(&app, id).await?;
     let context = circumstances.context(&app, principal.actor.clone());
-    accounts::erase(&app, &context, id).await?;
+    let held = held(&app, id, &seen).await?;
+    accounts::erase(&app, &context, id, &held).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -233,14 +248,16 @@ async fn set_groups(
     circumstances: Circumstances,
     principal: Principal,
     Path(id): Path<String>,
+    seen: Seen,
     JsonBody(body): JsonBody<GroupIds>,
 ) -> Result<Json<Value>, ApiError> {
     principal.may(&app, AdminAction::ManageUsers)?;
     let id = user_id(&id)?;
     let groups = known_groups(&app, &body.user_group_ids).await?;
     let context = circumstances.context(&app, principal.actor.clone());
-    accounts::execute(&app, &context, id, UserCommand::SetGroups { groups }).await?;
-    Ok(Json(full_json(&app, &existing(&app, id).await?).await?))
+    let held = held(&app, id, &seen).await?;
+    accounts::execute_all(&app, &context, id, vec![UserCommand::SetGroups { groups }], &held).await?;
+    Ok(Json(present(&app, id).await?))
 }
 
 /// Unknown ids are dropped without a word, as Pocket ID does.

@@ -11,11 +11,13 @@ use chancery_projections::sessions::SessionRow as Session;
 use chancery_projections::users::{self, User};
 use chancery_projections::{groups, passkeys, sessions};
 
-use super::frame::{Page, Resident, count, frame, place, portrait, shown, when};
+use super::frame::{Page, Resident, count, frame, outrun, place, portrait, shown, when};
 use crate::accounts;
+use crate::admin::users::{full_json, held};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::form::body_params;
+use crate::http::precondition::{Seen, entity_tag, is_outrun};
 use crate::http::request::Circumstances;
 use crate::http::session::SignedIn;
 use crate::mail::requests;
@@ -51,6 +53,7 @@ pub fn profile_form(
     input: &ProfileInput,
     errors: &[(&str, String)],
     rights: ProfileRights,
+    seen: String,
 ) -> ProfileForm {
     let field = |name: &str, value: &str| Field {
         value: value.to_owned(),
@@ -64,6 +67,7 @@ pub fn profile_form(
         display_name: field("displayName", &input.display_name),
         email: field("email", input.email.as_deref().unwrap_or_default()),
         rights,
+        seen,
     }
 }
 
@@ -116,6 +120,7 @@ async fn account(app: &App, signed_in: &SignedIn, extra: Extra) -> Page {
     let groups = groups::of_user(&app.pool, user.id()).await?;
     let (input, errors) = extra.profile.unwrap_or_else(|| (input_of(&user), Vec::new()));
     let errors: Vec<_> = errors.iter().map(|(field, wrong)| (field.as_str(), wrong.clone())).collect();
+    let seen = entity_tag(&full_json(app, &user).await?);
     let mut frame = frame(app, signed_in, Room::Account);
     frame.person = user.display_name.clone();
     let picture = PictureForm { page: "/account".to_owned(), portrait: portrait(&user), wrong: extra.picture };
@@ -132,7 +137,7 @@ async fn account(app: &App, signed_in: &SignedIn, extra: Extra) -> Page {
         passkeys: count(held as i64, "passkey", "passkeys"),
         sessions: count(live as i64, "device", "devices"),
         picture,
-        form: Some(profile_form("/account", &input, &errors, ProfileRights::Own)),
+        form: Some(profile_form("/account", &input, &errors, ProfileRights::Own, seen)),
     }))
 }
 
@@ -163,7 +168,8 @@ pub async fn change(
     body: Bytes,
 ) -> Response {
     let page = async {
-        let input = ProfileInput { locale: signed_in.user.locale.clone(), ..profile_input(&form(&headers, &body)?) };
+        let params = form(&headers, &body)?;
+        let input = ProfileInput { locale: signed_in.user.locale.clone(), ..profile_input(&params) };
         let refused = |errors| Extra { profile: Some((input.clone(), errors)), ..Extra::default() };
         let profile = match Profile::parse(input.clone()) {
             Ok(profile) => profile,
@@ -173,12 +179,19 @@ pub async fn change(
             }
         };
         let context = circumstances.context(&app, signed_in.actor());
-        match accounts::change_own(&app, &context, &signed_in.user, profile).await {
+        let changed = async {
+            let held = held(&app, signed_in.user.id(), &Seen::in_form(&params)).await?;
+            accounts::change_own(&app, &context, &signed_in.user, profile, &held).await
+        };
+        match changed.await {
             Ok(_) => {
                 let notice = Some(Notice::good("Saved."));
                 account(&app, &signed_in, Extra { notice, ..Extra::default() }).await
             }
             Err(error) if error.status.is_server_error() => Err(error.into()),
+            Err(error) if is_outrun(&error) => {
+                account(&app, &signed_in, Extra { notice: Some(outrun()), ..refused(Vec::new()) }).await
+            }
             Err(error) => account(&app, &signed_in, refused(field_errors(&error))).await,
         }
     };

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use chancery_domain::client::{Client, ClientCommand, ClientSettings};
+use chancery_domain::client::{ClientCommand, ClientSettings};
 use chancery_domain::ids::ClientId;
 use chancery_projections::audit::AuditFilter;
 use chancery_projections::clients;
@@ -12,12 +12,12 @@ use chancery_projections::clients;
 use super::account::{field_errors, form};
 use super::client_form::{Entered, client_form, entered, input_of};
 use super::clients::PATH;
-use super::frame::{Page, Steward, frame, letter, require_step_up, shown, when};
+use super::frame::{Page, Steward, frame, letter, outrun, require_step_up, shown, when};
 use super::history::latest_about;
 use super::people::chosen_groups;
-use crate::admin::clients::{change as change_client, client_error, client_id, existing};
+use crate::admin::clients::{changing, client_id, execute_all, existing, full_json, held};
 use crate::app::App;
-use crate::http::error::ApiError;
+use crate::http::precondition::{Seen, entity_tag, is_outrun};
 use crate::http::request::Circumstances;
 use crate::http::session::SignedIn;
 use crate::oidc::authorize::see_other;
@@ -42,6 +42,7 @@ pub async fn client(app: &App, signed_in: &SignedIn, id: &ClientId, extra: Extra
     let row = existing(app, id).await?;
     let settings = &row.settings.0;
     let secrets = clients::secrets(&app.pool, id).await?;
+    let seen = entity_tag(&full_json(app, id).await?);
     let entered = match extra.entered {
         Some(entered) => entered,
         None => Entered {
@@ -76,7 +77,7 @@ pub async fn client(app: &App, signed_in: &SignedIn, id: &ClientId, extra: Extra
         expires_at: extra.expires_at,
         issuer: app.issuer.clone(),
         endpoints: endpoints(&app.issuer),
-        form: client_form(app, format!("{PATH}/{id}"), &entered, false).await?,
+        form: client_form(app, format!("{PATH}/{id}"), seen, &entered, false).await?,
         latest: latest_about(app, &filter).await?,
     }))
 }
@@ -110,27 +111,25 @@ pub async fn change(
         let id = client_id(&id)?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
         let before = existing(&app, &id).await?;
-        let mut input = entered(&form(&headers, &body)?);
+        let params = form(&headers, &body)?;
+        let mut input = entered(&params);
         // What the form does not show stays as it is.
         input.minimal_id_token = before.settings.minimal_id_token;
         let groups = chosen_groups(&app, &body).await?;
         let context = circumstances.context(&app, signed_in.actor());
         let changed = async {
             let settings = input.settings(&app)?;
-            let restricted = settings.is_group_restricted;
-            change_client(&app, &context, &id, settings).await?;
-            if restricted {
-                let restrict = ClientCommand::RestrictAccess { groups: groups.clone() };
-                app.store.execute::<Client>(id.as_str(), restrict, &context).await.map_err(client_error)?;
-            }
-            Ok::<_, ApiError>(())
+            let held = held(&app, &id, &Seen::in_form(&params)).await?;
+            execute_all(&app, &context, &id, changing(settings, Some(groups.clone())), &held).await
         };
         let extra = match changed.await {
             Ok(()) => Extra { notice: Some(Notice::good("Saved.")), ..Extra::default() },
             Err(error) if error.status.is_server_error() => return Err(error.into()),
             Err(error) => {
+                let notice = is_outrun(&error).then(outrun);
                 let errors = field_errors(&error);
-                Extra { entered: Some(Entered { input, groups, errors }), ..Extra::default() }
+                let entered = Entered { input, groups, errors };
+                Extra { notice, entered: Some(entered), ..Extra::default() }
             }
         };
         client(&app, &signed_in, &id, extra).await
@@ -169,7 +168,7 @@ pub async fn delete(
         let id = client_id(&id)?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
         let context = circumstances.context(&app, signed_in.actor());
-        app.store.execute::<Client>(id.as_str(), ClientCommand::Delete, &context).await.map_err(client_error)?;
+        execute_all(&app, &context, &id, vec![ClientCommand::Delete], &None).await?;
         Ok(see_other(PATH))
     };
     shown(&app, shown_page.await)

@@ -68,7 +68,14 @@ pub fn input_of(settings: &ClientSettings) -> ClientInput {
     }
 }
 
-pub async fn client_form(app: &App, action: String, entered: &Entered, is_new: bool) -> Result<ClientForm, ApiError> {
+/// `seen`: what it was filled in from; empty for a new app.
+pub async fn client_form(
+    app: &App,
+    action: String,
+    seen: String,
+    entered: &Entered,
+    is_new: bool,
+) -> Result<ClientForm, ApiError> {
     let Entered { input, groups, errors } = entered;
     // Errors of a list are named by its elements, `callbackURLs[0]`.
     let wrong = |name: &str| errors.iter().find(|(field, _)| field.split('[').next() == Some(name));
@@ -88,6 +95,7 @@ pub async fn client_form(app: &App, action: String, entered: &Entered, is_new: b
     };
     Ok(ClientForm {
         action,
+        seen,
         id: is_new.then(|| field("id", input.id.clone().unwrap_or_default())),
         name: field("name", input.name.clone()),
         description: field("description", input.description.clone()),

@@ -77,7 +77,7 @@ pub async fn new(State(app): State<App>, Steward(signed_in): Steward) -> Respons
 }
 
 async fn new_client(app: &App, signed_in: &SignedIn, entered: &Entered) -> Page {
-    let form = client_form(app, format!("{PATH}/new"), entered, true).await?;
+    let form = client_form(app, format!("{PATH}/new"), String::new(), entered, true).await?;
     Ok(page(&NewClient { frame: frame(app, signed_in, Room::Clients), form }))
 }
 

@@ -15,7 +15,7 @@ use crate::http::error::ApiError;
 use crate::http::session::{SignedIn, present};
 use crate::oidc::authorize::see_other;
 use crate::pages::assets;
-use crate::pages::house::{Frame, Portrait, Room, When};
+use crate::pages::house::{Frame, Notice, Portrait, Room, When};
 use crate::pages::render::{api_error_page, error_page};
 use crate::pictures;
 
@@ -105,6 +105,13 @@ pub fn frame(app: &App, signed_in: &SignedIn, room: Room) -> Frame {
         notice: None,
         attribution: places::attribution(app).filter(|_| room.shows_places()),
     }
+}
+
+/// Above a form whose author was outrun by someone else.
+pub fn outrun() -> Notice {
+    Notice::mind(
+        "Someone else changed this after you opened it, so nothing was saved. Look at what it is now, and save again.",
+    )
 }
 
 /// "just now", "4 minutes ago", "yesterday", "3 November 2026".

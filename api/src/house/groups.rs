@@ -12,14 +12,16 @@ use chancery_domain::user::UserCommand;
 use chancery_projections::page::Paging;
 use chancery_projections::users::{self, UserFilter};
 use chancery_projections::{clients, groups};
+use serde_json::{Value, json};
 
 use super::account::{field_errors, form};
-use super::frame::{Page, Steward, count, frame, portrait, require_step_up, shown};
+use super::frame::{Page, Steward, count, frame, outrun, portrait, require_step_up, shown};
 use super::people::{asked, claims_form, claims_of, pages};
 use crate::accounts;
-use crate::admin::groups::{existing, group_error};
+use crate::admin::groups::{execute, existing, group_error, group_id};
 use crate::app::App;
 use crate::http::error::ApiError;
+use crate::http::precondition::{Held, Seen, entity_tag, is_outrun};
 use crate::http::request::Circumstances;
 use crate::http::session::SignedIn;
 use crate::oidc::authorize::see_other;
@@ -96,16 +98,23 @@ struct Extra {
     notice: Option<Notice>,
     names: Option<(Field, Field)>,
     new_member: Field,
-    claims: Option<(Vec<CustomClaim>, ApiError)>,
-}
-
-fn group_id(text: &str) -> Result<GroupId, ApiError> {
-    text.parse().map_err(|_| ApiError::not_found())
+    claims: Option<(Vec<CustomClaim>, Option<ApiError>)>,
 }
 
 pub async fn show(State(app): State<App>, Steward(signed_in): Steward, Path(id): Path<String>) -> Response {
     let shown_page = async { group(&app, &signed_in, group_id(&id)?, Extra::default()).await };
     shown(&app, shown_page.await)
+}
+
+/// What the forms of a group's page change: its names and claims.
+fn own_json(row: &groups::GroupRow) -> Value {
+    json!({ "names": [row.name, row.friendly_name], "claims": row.claims.0 })
+}
+
+/// The group as whoever filled in a form saw it.
+async fn held(app: &App, id: GroupId, params: &Params) -> Result<Held<Group>, ApiError> {
+    let present = async { Ok(own_json(&existing(app, id).await?)) };
+    Seen::in_form(params).held(app, id, present).await
 }
 
 async fn group(app: &App, signed_in: &SignedIn, id: GroupId, extra: Extra) -> Page {
@@ -119,17 +128,19 @@ async fn group(app: &App, signed_in: &SignedIn, id: GroupId, extra: Extra) -> Pa
     drop(connection);
     let outside = everybody.iter().filter(|user| !user.is_static && !members.iter().any(|m| m.user_id == user.user_id));
     let (claims, wrong) = match &extra.claims {
-        Some((claims, wrong)) => (claims.as_slice(), Some(wrong)),
+        Some((claims, wrong)) => (claims.as_slice(), wrong.as_ref()),
         None => (row.claims.as_slice(), None),
     };
     let (friendly_name, name) =
         extra.names.unwrap_or_else(|| (Field::new(row.friendly_name.clone()), Field::new(row.name.clone())));
+    let seen = entity_tag(&own_json(&row));
     let mut frame = frame(app, signed_in, Room::Groups);
     frame.notice = extra.notice;
     Ok(page(&GroupPage {
         frame,
         id: id.to_string(),
         title: row.friendly_name.clone(),
+        seen: seen.clone(),
         friendly_name,
         name,
         candidates: outside.map(|user| Choice::new(user.username.clone(), user.display_name.clone(), false)).collect(),
@@ -144,7 +155,7 @@ async fn group(app: &App, signed_in: &SignedIn, id: GroupId, extra: Extra) -> Pa
             .collect(),
         new_member: extra.new_member,
         apps: apps.into_iter().map(|app| (app.settings.0.name, app.client_id)).collect(),
-        claims: claims_form(app, format!("{PATH}/{id}/claims"), claims, wrong).await?,
+        claims: claims_form(app, format!("{PATH}/{id}/claims"), seen, claims, wrong).await?,
     }))
 }
 
@@ -159,18 +170,21 @@ pub async fn change(
     let shown_page = async {
         let id = group_id(&id)?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
-        let names = names(&form(&headers, &body)?);
+        let params = form(&headers, &body)?;
+        let names = names(&params);
         let context = circumstances.context(&app, signed_in.actor());
         let change = GroupCommand::Change { names: names.clone() };
-        match app.store.execute::<Group>(id, change, &context).await.map_err(group_error) {
+        let changed = async { execute(&app, &context, id, change, &held(&app, id, &params).await?).await };
+        match changed.await {
             Ok(_) => {
                 let notice = Some(Notice::good("Saved."));
                 group(&app, &signed_in, id, Extra { notice, ..Extra::default() }).await
             }
             Err(error) if error.status.is_server_error() => Err(error.into()),
             Err(error) => {
+                let notice = is_outrun(&error).then(outrun);
                 let names = Some(fields(&names, &error));
-                group(&app, &signed_in, id, Extra { names, ..Extra::default() }).await
+                group(&app, &signed_in, id, Extra { notice, names, ..Extra::default() }).await
             }
         }
     };
@@ -229,15 +243,17 @@ pub async fn set_claims(
     let shown_page = async {
         let id = group_id(&id)?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
-        form(&headers, &body)?;
+        let params = form(&headers, &body)?;
         let context = circumstances.context(&app, signed_in.actor());
         let set = GroupCommand::SetClaims { claims: claims_of(&body) };
-        match app.store.execute::<Group>(id, set, &context).await.map_err(group_error) {
+        let changed = async { execute(&app, &context, id, set, &held(&app, id, &params).await?).await };
+        match changed.await {
             Ok(_) => Ok(see_other(&format!("{PATH}/{id}"))),
             Err(error) if error.status.is_server_error() => Err(error.into()),
             Err(error) => {
-                let claims = Some((claims_of(&body), error));
-                group(&app, &signed_in, id, Extra { claims, ..Extra::default() }).await
+                let outrun_by = is_outrun(&error);
+                let claims = Some((claims_of(&body), Some(error).filter(|_| !outrun_by)));
+                group(&app, &signed_in, id, Extra { notice: outrun_by.then(outrun), claims, ..Extra::default() }).await
             }
         }
     };
@@ -274,8 +290,7 @@ pub async fn delete(
     let shown_page = async {
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
         let context = circumstances.context(&app, signed_in.actor());
-        let deleted = app.store.execute::<Group>(group_id(&id)?, GroupCommand::Delete, &context).await;
-        deleted.map_err(group_error)?;
+        execute(&app, &context, group_id(&id)?, GroupCommand::Delete, &None).await?;
         Ok(see_other(PATH))
     };
     shown(&app, shown_page.await)

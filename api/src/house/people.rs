@@ -93,7 +93,7 @@ async fn new_person(
     let groups = group_choices(app, &chosen).await?;
     let rights = ProfileRights::NewPerson { email_verified, is_admin, groups };
     let path = format!("{PATH}/new");
-    let form = profile_form(&path, input, errors, rights);
+    let form = profile_form(&path, input, errors, rights, String::new());
     Ok(page(&NewPerson { frame: frame(app, signed_in, Room::People), form }))
 }
 
@@ -129,6 +129,7 @@ pub fn claims_of(body: &Bytes) -> Vec<CustomClaim> {
 pub async fn claims_form(
     app: &App,
     action: String,
+    seen: String,
     claims: &[CustomClaim],
     wrong: Option<&ApiError>,
 ) -> Result<ClaimsForm, ApiError> {
@@ -139,7 +140,7 @@ pub async fn claims_form(
         wrong: wrong.filter(|_| refused.is_none_or(|key| key == claim.key)).map(|error| format!("{}.", error.message)),
     };
     let suggestions = users::claim_keys(&app.pool).await?;
-    Ok(ClaimsForm { action, claims: claims.iter().map(row).collect(), suggestions })
+    Ok(ClaimsForm { action, seen, claims: claims.iter().map(row).collect(), suggestions })
 }
 
 pub async fn create(

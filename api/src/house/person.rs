@@ -5,21 +5,22 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use chancery_domain::custom_claim::CustomClaim;
-use chancery_domain::ids::UserId;
+use chancery_domain::ids::{GroupId, UserId};
 use chancery_domain::user::{Profile, ProfileInput, UserCommand};
 use chancery_projections::users;
 use chancery_projections::{enrollments, groups, passkeys, sessions};
 use time::Duration;
 
 use super::account::{field_errors, form, input_of, profile_form, profile_input, session_card};
-use super::frame::{Page, PageError, Steward, date, frame, portrait, require_step_up, shown};
+use super::frame::{Page, PageError, Steward, date, frame, outrun, portrait, require_step_up, shown};
 use super::history::{about, latest_about};
 use super::passkeys::card;
 use super::people::{PATH, chosen_groups, claims_form, claims_of, group_choices};
 use crate::accounts;
-use crate::admin::users::{existing, user_id};
+use crate::admin::users::{existing, full_json, held, user_id};
 use crate::app::App;
 use crate::http::error::ApiError;
+use crate::http::precondition::{Seen, entity_tag, is_outrun};
 use crate::http::request::Circumstances;
 use crate::http::session::SignedIn;
 use crate::oidc::authorize::see_other;
@@ -32,7 +33,8 @@ struct Extra {
     notice: Option<Notice>,
     link: Option<Revealed>,
     profile: Option<(ProfileInput, Vec<(String, String)>)>,
-    claims: Option<(Vec<CustomClaim>, ApiError)>,
+    claims: Option<(Vec<CustomClaim>, Option<ApiError>)>,
+    groups: Option<Vec<GroupId>>,
     /// What is wrong with the file that was chosen.
     picture: Option<String>,
 }
@@ -49,17 +51,21 @@ pub async fn refused_picture(app: &App, signed_in: &SignedIn, id: UserId, wrong:
 
 async fn person(app: &App, signed_in: &SignedIn, id: UserId, extra: Extra) -> Page {
     let user = existing(app, id).await?;
-    let own_groups: Vec<_> = groups::of_user(&app.pool, id).await?.iter().map(groups::GroupRow::id).collect();
+    let own_groups = match extra.groups {
+        Some(chosen) => chosen,
+        None => groups::of_user(&app.pool, id).await?.iter().map(groups::GroupRow::id).collect(),
+    };
     let held = passkeys::of_user(&app.pool, id).await?;
     let live = sessions::live_of(&app.pool, id, app.now()).await?;
     let open = enrollments::open_of(&app.pool, id, app.now()).await?;
     app.history_reached(app.store.head()).await;
     let path = format!("{PATH}/{id}");
+    let seen = entity_tag(&full_json(app, &user).await?);
     let (input, errors) = extra.profile.unwrap_or_else(|| (input_of(&user), Vec::new()));
     let errors: Vec<_> = errors.iter().map(|(field, wrong)| (field.as_str(), wrong.clone())).collect();
     let rights = ProfileRights::Admin { email_verified: user.email_verified };
     let (claims, wrong) = match &extra.claims {
-        Some((claims, wrong)) => (claims.as_slice(), Some(wrong)),
+        Some((claims, wrong)) => (claims.as_slice(), wrong.as_ref()),
         None => (user.claims.as_slice(), None),
     };
     let mut frame = frame(app, signed_in, Room::People);
@@ -67,20 +73,21 @@ async fn person(app: &App, signed_in: &SignedIn, id: UserId, extra: Extra) -> Pa
     Ok(page(&PersonPage {
         frame,
         id: id.to_string(),
+        seen: seen.clone(),
         portrait: portrait(&user),
         name: user.display_name.clone(),
         registered: date(user.registered_at),
         is_admin: user.is_admin,
         is_disabled: user.disabled,
         is_you: id == signed_in.user.id(),
-        profile: profile_form(&path, &input, &errors, rights),
+        profile: profile_form(&path, &input, &errors, rights, seen.clone()),
         picture: PictureForm { page: path.clone(), portrait: portrait(&user), wrong: extra.picture },
         groups: group_choices(app, &own_groups).await?,
         passkeys: held.iter().map(|row| card(app, row, &held, false)).collect(),
         sessions: live.iter().map(|row| session_card(app, row, row.id() == signed_in.session.id(), &held)).collect(),
         link: extra.link,
         open_link: open.first().map(|link| format!("A link is open until {}.", date(link.expires_at))),
-        claims: claims_form(app, format!("{path}/claims"), claims, wrong).await?,
+        claims: claims_form(app, format!("{path}/claims"), seen, claims, wrong).await?,
         latest: latest_about(app, &about(id)).await?,
     }))
 }
@@ -123,12 +130,19 @@ pub async fn change(
         let context = circumstances.context(&app, signed_in.actor());
         let email_verified = params.value("email_verified").is_some();
         let command = UserCommand::ChangeProfile { profile, email_verified };
-        match accounts::execute(&app, &context, id, command).await {
+        let changed = async {
+            let held = held(&app, id, &Seen::in_form(&params)).await?;
+            accounts::execute_all(&app, &context, id, vec![command], &held).await
+        };
+        match changed.await {
             Ok(_) => {
                 let notice = Some(Notice::good("Saved."));
                 person(&app, &signed_in, id, Extra { notice, ..Extra::default() }).await
             }
             Err(error) if error.status.is_server_error() => Err(error.into()),
+            Err(error) if is_outrun(&error) => {
+                person(&app, &signed_in, id, Extra { notice: Some(outrun()), ..refused(Vec::new()) }).await
+            }
             Err(error) => person(&app, &signed_in, id, refused(field_errors(&error))).await,
         }
     };
@@ -147,7 +161,7 @@ pub async fn act(
     let shown_page = async {
         let id = user_id(&id)?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
-        form(&headers, &body)?;
+        let params = form(&headers, &body)?;
         let other_admins = users::other_admins(&app.pool, id).await? > 0;
         let command = match act.as_str() {
             "groups" => UserCommand::SetGroups { groups: chosen_groups(&app, &body).await? },
@@ -160,10 +174,20 @@ pub async fn act(
             _ => return Err(ApiError::not_found().into()),
         };
         let context = circumstances.context(&app, signed_in.actor());
-        match accounts::execute(&app, &context, id, command).await {
+        let changed = async {
+            let held = held(&app, id, &Seen::in_form(&params)).await?;
+            accounts::execute_all(&app, &context, id, vec![command], &held).await
+        };
+        match changed.await {
             Ok(_) => Ok(see_other(&format!("{PATH}/{id}"))),
+            Err(error) if is_outrun(&error) => {
+                let notice = Some(outrun());
+                let claims = (act == "claims").then(|| (claims_of(&body), None));
+                let groups = if act == "groups" { Some(chosen_groups(&app, &body).await?) } else { None };
+                person(&app, &signed_in, id, Extra { notice, claims, groups, ..Extra::default() }).await
+            }
             Err(error) if act == "claims" && error.status.is_client_error() => {
-                let claims = Some((claims_of(&body), error));
+                let claims = Some((claims_of(&body), Some(error)));
                 person(&app, &signed_in, id, Extra { claims, ..Extra::default() }).await
             }
             Err(error) => refused(&app, &signed_in, id, error).await,
@@ -214,7 +238,7 @@ pub async fn delete(
         let id = user_id(&id)?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
         let context = circumstances.context(&app, signed_in.actor());
-        match accounts::erase(&app, &context, id).await {
+        match accounts::erase(&app, &context, id, &None).await {
             Ok(_) => Ok(see_other(PATH)),
             Err(error) => refused(&app, &signed_in, id, error).await,
         }

@@ -10,6 +10,7 @@ pub mod form;
 pub mod json;
 pub mod key_uses;
 pub mod listing;
+pub mod precondition;
 pub mod principal;
 pub mod readiness;
 pub mod remote;

@@ -82,6 +82,12 @@ fn parameters(operation: &Operation) -> Value {
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect();
     let query = |name: &str, kind: &str| json!({ "name": name, "in": "query", "schema": { "type": kind } });
+    if operation.conditional {
+        parameters.push(json!({
+            "name": "If-Match", "in": "header", "schema": { "type": "string" },
+            "description": "The ETag that the person, group or app was read with: it is changed only if it is still the same, otherwise the answer is 412."
+        }));
+    }
     match operation.answer {
         Answer::PageOf(_) => parameters.extend([
             query("pagination[page]", "integer"),

@@ -34,23 +34,30 @@ pub struct Operation {
     pub body: Option<&'static str>,
     pub status: u16,
     pub answer: Answer,
+    /// Whether it can depend on what its caller saw (`If-Match`, RFC 9110 §13.1.1).
+    pub conditional: bool,
 }
 
 const fn get(path: &'static str, who: Who, summary: &'static str, answer: Answer) -> Operation {
-    Operation { method: "get", path, who, summary, body: None, status: 200, answer }
+    Operation { method: "get", path, who, summary, body: None, status: 200, answer, conditional: false }
 }
 
 const fn delete(path: &'static str, who: Who, summary: &'static str) -> Operation {
-    Operation { method: "delete", path, who, summary, body: None, status: 204, answer: Nothing }
+    Operation { method: "delete", path, who, summary, body: None, status: 204, answer: Nothing, conditional: false }
+}
+
+/// Of a whole thing that `GET` shows.
+const fn delete_whole(path: &'static str, who: Who, summary: &'static str) -> Operation {
+    Operation { conditional: true, ..delete(path, who, summary) }
 }
 
 const fn put(path: &'static str, who: Who, summary: &'static str, body: &'static str, answer: Answer) -> Operation {
-    Operation { method: "put", path, who, summary, body: Some(body), status: 200, answer }
+    Operation { method: "put", path, who, summary, body: Some(body), status: 200, answer, conditional: true }
 }
 
 /// A file, in a form (`multipart/form-data`).
 const fn put_file(path: &'static str, who: Who, summary: &'static str) -> Operation {
-    Operation { method: "put", path, who, summary, body: Some(FILE), status: 204, answer: Nothing }
+    Operation { method: "put", path, who, summary, body: Some(FILE), status: 204, answer: Nothing, conditional: false }
 }
 
 const fn post(
@@ -61,7 +68,7 @@ const fn post(
     status: u16,
     answer: Answer,
 ) -> Operation {
-    Operation { method: "post", path, who, summary, body, status, answer }
+    Operation { method: "post", path, who, summary, body, status, answer, conditional: false }
 }
 
 /// The schema of a form with a file.
@@ -77,7 +84,7 @@ pub const OPERATIONS: &[Operation] = &[
     post("/api/users/me/verify-email", Browser, "Prove one's e-mail address", Some("EmailVerification"), 204, Nothing),
     get("/api/users/{id}", Admin, "A person", One("User")),
     put("/api/users/{id}", Admin, "Change a person", "UserInput", One("User")),
-    delete("/api/users/{id}", Admin, "Erase a person: their data key is destroyed"),
+    delete_whole("/api/users/{id}", Admin, "Erase a person: their data key is destroyed"),
     get("/api/users/{id}/profile-picture.png", Anybody, "The picture of a person, or their initials; not of a disabled one", Image),
     put_file("/api/users/me/profile-picture", Person, "Set one's own picture: PNG, JPEG, WebP or GIF of 5 MB and 10 megapixels at most"),
     delete("/api/users/me/profile-picture", Person, "Remove one's own picture"),
@@ -96,7 +103,7 @@ pub const OPERATIONS: &[Operation] = &[
     post("/api/user-groups", Admin, "Create a group", Some("GroupInput"), 201, One("Group")),
     get("/api/user-groups/{id}", Admin, "A group with its members", One("Group")),
     put("/api/user-groups/{id}", Admin, "Rename a group", "GroupInput", One("Group")),
-    delete("/api/user-groups/{id}", Admin, "Delete a group"),
+    delete_whole("/api/user-groups/{id}", Admin, "Delete a group"),
     put("/api/user-groups/{id}/users", Admin, "Set the members of a group", "UserIds", One("Group")),
     put("/api/user-groups/{id}/allowed-oidc-clients", Admin, "Set the apps of a group", "ClientIds", One("Group")),
 
@@ -104,7 +111,7 @@ pub const OPERATIONS: &[Operation] = &[
     post("/api/oidc/clients", Admin, "Register an app", Some("ClientInput"), 201, One("Client")),
     get("/api/oidc/clients/{id}", Admin, "An app", One("Client")),
     put("/api/oidc/clients/{id}", Admin, "Change an app", "ClientInput", One("Client")),
-    delete("/api/oidc/clients/{id}", Admin, "Delete an app; its id is never given again"),
+    delete_whole("/api/oidc/clients/{id}", Admin, "Delete an app; its id is never given again"),
     get("/api/oidc/clients/{id}/meta", Anybody, "What everybody may know of an app", One("ClientMeta")),
     put("/api/oidc/clients/{id}/allowed-user-groups", Admin, "Restrict an app to groups", "UserGroupIds", One("ClientWithoutGroups")),
     get("/api/oidc/clients/{id}/secrets", Admin, "The secrets of an app, without their values", ListOf("Secret")),
@@ -139,7 +146,7 @@ pub const OPERATIONS: &[Operation] = &[
     get("/api/webauthn/reauthenticate/start", Browser, "Options of a step-up", One("RequestOptions")),
     post("/api/webauthn/reauthenticate", Browser, "Step up", Some("AuthenticationResponse"), 204, Nothing),
     get("/api/webauthn/credentials", Person, "One's own passkeys", ListOf("Passkey")),
-    Operation { method: "patch", path: "/api/webauthn/credentials/{id}", who: Person, summary: "Rename a passkey", body: Some("PasskeyName"), status: 200, answer: One("Passkey") },
+    Operation { method: "patch", path: "/api/webauthn/credentials/{id}", who: Person, summary: "Rename a passkey", body: Some("PasskeyName"), status: 200, answer: One("Passkey"), conditional: false },
     delete("/api/webauthn/credentials/{id}", Browser, "Remove a passkey, never the last one"),
     get("/api/webauthn/signals", Browser, "What the WebAuthn Signal API tells the authenticator", One("Signals")),
     post("/api/enrollment/start", Anybody, "Options of an enrollment, in a browser that opened a link", Some("UserInput"), 200, One("CreationOptions")),

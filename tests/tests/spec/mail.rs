@@ -614,7 +614,7 @@ async fn an_erased_person_is_in_no_mail_that_is_kept() {
     let server = server(&mailbox, &[]).await;
     let ada = person(&server, &mailbox, "ada", FIREFOX, 1).await;
     let context = server.app.system();
-    accounts::erase(&server.app, &context, ada.id.parse().unwrap()).await.unwrap();
+    accounts::erase(&server.app, &context, ada.id.parse().unwrap(), &None).await.unwrap();
 
     queue::sweep(&server.app.pool).await.unwrap();
 

@@ -1,6 +1,6 @@
 //! The form for custom claims, which apps receive beside the standard ones (OpenID Connect Core §5.1.2).
 //!
-//! Posts `key` and `value`, repeated and in pairs; pairs that are empty are dropped, the rest replaces what was there.
+//! Posts `seen` (what it was filled in from), `key` and `value`, repeated and in pairs; pairs that are empty are dropped, the rest replaces what was there.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -9,6 +9,7 @@ use askama::filters::HtmlSafe;
 #[template(path = "house/claims.html")]
 pub struct ClaimsForm {
     pub action: String,
+    pub seen: String,
     pub claims: Vec<ClaimRow>,
     /// Keys in use elsewhere.
     pub suggestions: Vec<String>,

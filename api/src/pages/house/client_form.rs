@@ -1,6 +1,6 @@
 //! The settings of an app (OpenID Connect Dynamic Client Registration §2), for a new one and a known one.
 //!
-//! Posts `id` (new ones only), `name`, `description`, `launch_url`, `callback_urls` and `logout_callback_urls` (one a
+//! Posts `seen` (what it was filled in from), `id` (new ones only), `name`, `description`, `launch_url`, `callback_urls` and `logout_callback_urls` (one a
 //! line), `is_public`, `pkce_enabled`, `skip_consent`, `requires_reauthentication`, `audience` (`everyone` or `groups`),
 //! `group_ids` (repeated), `access_token_minutes`, `refresh_token_minutes` and `id_token_algorithm`.
 
@@ -13,6 +13,7 @@ use super::form::{Choice, Field};
 #[template(path = "house/client_form.html")]
 pub struct ClientForm {
     pub action: String,
+    pub seen: String,
     /// Only a new app can choose its id.
     pub id: Option<Field>,
     pub name: Field,

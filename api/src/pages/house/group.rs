@@ -1,6 +1,6 @@
 //! `/admin/groups/new` and `/admin/groups/{id}`: a group, its members, and what apps learn of it.
 //!
-//! Names post `friendly_name` and `name` to the page itself. Below it: `members` (`username`),
+//! Names post `seen` (what they were filled in from), `friendly_name` and `name` to the page itself. Below it: `members` (`username`),
 //! `members/{user_id}/remove`, `claims`; and, asked again, `delete`.
 
 use askama::Template;
@@ -16,6 +16,7 @@ pub struct GroupPage {
     pub frame: Frame,
     pub id: String,
     pub title: String,
+    pub seen: String,
     pub friendly_name: Field,
     pub name: Field,
     pub members: Vec<Member>,

@@ -1,6 +1,6 @@
 //! `/admin/people/new` and `/admin/people/{id}`: one person, as an administrator sees and changes them.
 //!
-//! The profile posts to the page itself. Below it: `picture`, `picture/remove`, `groups` (`group_ids`, repeated), `claims`, `enrollment-link`,
+//! The profile posts to the page itself. Below it: `picture`, `picture/remove`, `groups` (`seen`, and `group_ids`, repeated), `claims`, `enrollment-link`,
 //! `grant-admin`, `revoke-admin`, `disable`, `enable`, `sessions/{id}/end`, `sessions/end-all`,
 //! `passkeys/{id}/restore`; and, asked again, `passkeys/{id}/remove` and `delete`.
 
@@ -23,6 +23,8 @@ pub struct PersonPage {
     pub frame: Frame,
     pub id: String,
     pub name: String,
+    /// What the forms were filled in from.
+    pub seen: String,
     pub portrait: Portrait,
     pub registered: String,
     pub is_admin: bool,

@@ -1,6 +1,6 @@
 //! The form for a person's profile, on their own page and on an admin's.
 //!
-//! Posts `username`, `first_name`, `last_name`, `display_name`, `email`; for admins also `email_verified`, and
+//! Posts `seen` (what it was filled in from), `username`, `first_name`, `last_name`, `display_name`, `email`; for admins also `email_verified`, and
 //! `is_admin` and `group_ids` (repeated) where the person is new.
 
 use askama::Template;
@@ -18,6 +18,7 @@ pub struct ProfileForm {
     pub display_name: Field,
     pub email: Field,
     pub rights: ProfileRights,
+    pub seen: String,
 }
 
 /// What whoever fills in the form may decide.

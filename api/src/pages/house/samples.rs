@@ -49,6 +49,7 @@ pub fn when(says: &str) -> When {
 
 pub fn profile(action: &str, say: &str, rights: ProfileRights) -> ProfileForm {
     ProfileForm {
+        seen: "\"the entity tag\"".into(),
         action: action.into(),
         username: Field::refused(format!("ada{say}"), "Somebody else has this username. Choose another one."),
         first_name: Field::new("Ada"),

@@ -29,6 +29,7 @@ pub fn map(say: &str) -> Map {
 
 fn claims(action: &str, say: &str) -> ClaimsForm {
     ClaimsForm {
+        seen: "\"the entity tag\"".into(),
         action: action.into(),
         claims: vec![
             ClaimRow { key: format!("team{say}"), value: format!("ops{say}"), wrong: None },
@@ -86,6 +87,7 @@ fn people(say: &str) -> Vec<(&'static str, String)> {
         ),
     };
     let page = PersonPage {
+        seen: "\"the entity tag\"".into(),
         frame: frame(Room::People),
         id: "1".into(),
         name: format!("Jun Park{say}"),
@@ -140,6 +142,7 @@ fn groups(say: &str) -> Vec<(&'static str, String)> {
         pages: Pages::default(),
     };
     let page = GroupPage {
+        seen: "\"the entity tag\"".into(),
         frame: frame(Room::Groups),
         id: "1".into(),
         title: format!("The family{say}"),

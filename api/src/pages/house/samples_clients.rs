@@ -6,6 +6,7 @@ use super::*;
 
 fn client_form(say: &str, id: Option<Field>) -> ClientForm {
     ClientForm {
+        seen: "\"the entity tag\"".into(),
         action: "/admin/apps/forgejo".into(),
         id,
         name: Field::new(format!("Forgejo{say}")),
