@@ -1,5 +1,6 @@
 //! What is acknowledged is kept: the batch commits without waiting for the disk, its caller does not.
 
+use chancery_adapters::postgres;
 use chancery_domain::session::{Session, SessionCommand, SessionEnd};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
@@ -34,7 +35,7 @@ async fn of_many_that_are_recorded_together_each_is_on_disk_before_its_caller_he
     let log = Log::new().await;
     let store = log.node();
     sqlx::raw_sql(NOTED).execute(&log.pool).await.unwrap();
-    let mut observer = PgConnection::connect_with(&log.options).await.unwrap();
+    let mut observer = postgres::connect(&log.options).await.unwrap();
 
     for _ in 0..20 {
         let callers: JoinSet<_> = (0..64)
