@@ -15,7 +15,7 @@ test:
 	@bash scripts/test.sh
 
 bench:
-	@bash scripts/setup.sh run
+	@bash scripts/setup.sh bench
 	@bash scripts/bench.sh
 
 fmt:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what building (`run`) or testing (`test`) needs, where it may; otherwise says exactly what is missing.
+# Installs what building (`run`), measuring (`bench`) or testing (`test`) needs, where it may; otherwise says exactly what is missing.
 set -euo pipefail
 
 missing=()
@@ -13,11 +13,13 @@ have_postgres() {
 command -v cargo >/dev/null || { note "Rust is missing: see https://rustup.rs"; exit 1; }
 command -v cc >/dev/null || missing+=(build-essential)
 have_postgres || missing+=(postgresql)
+if [ "${1:-run}" != run ]; then
+    # The proxy of the deployment.
+    command -v caddy >/dev/null || missing+=(caddy)
+fi
 if [ "${1:-run}" = test ]; then
     # The browser of the browser tests.
     command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
-    # The proxy of the deployment.
-    command -v caddy >/dev/null || missing+=(caddy)
     # Relying parties of other makers, for the interoperability tests.
     command -v npm >/dev/null || missing+=(nodejs npm)
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)

@@ -10,6 +10,8 @@ pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
     host: String,
+    /// Of the pages that ask.
+    origin: String,
     pub cookies: BTreeMap<String, String>,
 }
 
@@ -42,7 +44,13 @@ impl Connection {
         let host = base.strip_prefix("http://").unwrap().to_owned();
         let stream = TcpStream::connect(&host).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, buffer: Vec::new(), host, cookies: BTreeMap::new() }
+        let (buffer, cookies, origin) = (Vec::new(), BTreeMap::new(), base.to_owned());
+        Self { stream, buffer, host, origin, cookies }
+    }
+
+    /// The same for pages of another address, such as that of a proxy.
+    pub fn asking_from(self, origin: &str) -> Self {
+        Self { origin: origin.to_owned(), ..self }
     }
 
     pub async fn get(&mut self, path: &str, more: &str) -> Answer {
@@ -54,7 +62,7 @@ impl Connection {
     }
 
     pub async fn json(&mut self, path: &str, body: &str) -> Answer {
-        let headers = format!("Content-Type: application/json\r\nOrigin: http://{}\r\n", self.host);
+        let headers = format!("Content-Type: application/json\r\nOrigin: {}\r\n", self.origin);
         self.send("POST", path, &headers, body).await
     }
 
@@ -102,7 +110,9 @@ impl Connection {
         }
         answer.body = self.buffer.drain(..length).collect();
         for line in answer.head.lines() {
-            if let Some(cookie) = line.strip_prefix("set-cookie: ") {
+            if let Some((name, cookie)) = line.split_once(": ")
+                && name.eq_ignore_ascii_case("set-cookie")
+            {
                 let pair = cookie.split(';').next().unwrap_or_default();
                 let (name, value) = pair.split_once('=').unwrap();
                 self.cookies.insert(name.to_owned(), value.to_owned());

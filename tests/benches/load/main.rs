@@ -7,6 +7,7 @@ mod http;
 mod machine;
 mod operations;
 mod page;
+mod proxied;
 
 use std::path::Path;
 use std::process::Stdio;
@@ -52,6 +53,9 @@ fn main() {
     table.add("single-row inserts (I), before", 1.0, first);
     table.add("single-row inserts (I), after", 1.0, last);
     table.print();
+    if wanted("proxied") {
+        generator.block_on(proxied::beside_direct());
+    }
     if wanted("start") {
         generator.block_on(start_from_the_readme());
     }
