@@ -192,7 +192,7 @@ async fn a_sign_in_at_a_new_place_is_told_once() {
     at("89.160.20.113").sign_in().await.expect(200);
 
     let told = mailbox.when_there_are(2).await.pop().unwrap();
-    assert!(told.text().contains("\nPlace: Linköping, SE\nAddress: 89.160.20.112\n"), "{}", told.text());
+    assert!(told.text().contains("\nPlace: Linköping, Sweden\nAddress: 89.160.20.112\n"), "{}", told.text());
     last(&server, &mailbox, 3).await;
 }
 
