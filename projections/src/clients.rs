@@ -1,5 +1,7 @@
 //! Apps (relying parties), their secrets and the groups that may use them.
 
+use std::collections::HashMap;
+
 use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
 use chancery_domain::client::{ClientEvent, ClientSettings};
 use chancery_domain::digest::Digest;
@@ -184,6 +186,15 @@ pub async fn secrets(executor: impl PgExecutor<'_>, id: &ClientId) -> Result<Vec
     .bind(id.as_str())
     .fetch_all(executor)
     .await
+}
+
+/// What apps are called, by id; the deleted are left out.
+pub async fn names(executor: impl PgExecutor<'_>, ids: &[&str]) -> Result<HashMap<String, String>, sqlx::Error> {
+    let named: Vec<(String, String)> = sqlx::query_as("SELECT client_id, name FROM clients WHERE client_id = ANY($1)")
+        .bind(ids)
+        .fetch_all(executor)
+        .await?;
+    Ok(named.into_iter().collect())
 }
 
 /// The groups that may use an app while it is restricted.

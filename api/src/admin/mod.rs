@@ -1,11 +1,13 @@
 //! The administration and account API, on Pocket ID's paths with its members, codes and envelope; what is ours is beside it.
 
 pub mod api_keys;
+pub mod audit_entries;
 pub mod audit_logs;
 pub mod client_input;
 pub mod client_secrets;
 pub mod clients;
 pub mod custom_claims;
+pub mod event_names;
 pub mod groups;
 pub mod mail;
 pub mod pictures;

@@ -175,7 +175,7 @@ fn filter(params: &Params) -> AuditFilter {
     let text = |name| params.value(name).map(|text: &str| text.replace('\0', "")).filter(|text| !text.is_empty());
     AuditFilter {
         people: params.value("person").and_then(|id| id.parse().ok()),
-        client: params.value("app").and_then(|id| id.parse().ok()),
+        clients: params.value("app").and_then(|id| id.parse().ok()).map(|id| vec![id]),
         kind: kind.map(|(_, _, kind)| *kind),
         place: text("place"),
         from: day("from").map(|day| day.midnight().assume_utc()),

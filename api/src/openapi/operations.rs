@@ -127,8 +127,8 @@ pub const OPERATIONS: &[Operation] = &[
     delete("/api/sessions/{id}", Person, "End one of one's own sessions"),
     post("/api/sessions/end-all", Person, "Sign out everywhere else", None, 204, Nothing),
 
-    get("/api/audit-logs", Person, "One's own history", PageOf("AuditLog")),
-    get("/api/audit-logs/all", Admin, "The history; filters: userId, clientName, event, location", PageOf("AuditLog")),
+    get("/api/audit-logs", Person, "One's own history; filters as for everybody's", PageOf("AuditLog")),
+    get("/api/audit-logs/all", Admin, "The history; filters: userID, clientName, event, location (internal or external)", PageOf("AuditLog")),
     get("/api/audit-logs/filters/client-names", Admin, "Apps in the history", ListOf("Text")),
     get("/api/audit-logs/filters/users", Admin, "People in the history, by id", One("Names")),
     get("/api/events", Admin, "The log by position, as it is stored, personal values opened", One("Events")),

@@ -16,7 +16,7 @@ async fn a_sign_in_is_recorded_with_its_place() {
 
     let all = server.admin.clone().get("/api/audit-logs/all?pagination[limit]=1").await.expect(200).json();
     let row = &all["data"][0];
-    assert_eq!([&row["ipAddress"], &row["country"], &row["city"]], ["89.160.20.112", "SE", "Linköping"]);
+    assert_eq!([&row["ipAddress"], &row["country"], &row["city"]], ["89.160.20.112", "Sweden", "Linköping"]);
 }
 
 #[tokio::test]
