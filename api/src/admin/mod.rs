@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod audit_entries;
 pub mod audit_logs;
+pub mod authorized_clients;
 pub mod client_input;
 pub mod client_secrets;
 pub mod clients;
@@ -27,6 +28,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .merge(api_keys::routes())
         .merge(audit_logs::routes())
+        .merge(authorized_clients::routes())
         .merge(clients::routes())
         .merge(client_secrets::routes())
         .merge(custom_claims::routes())

@@ -119,6 +119,11 @@ pub const OPERATIONS: &[Operation] = &[
     delete("/api/oidc/clients/{id}/secrets/{secret}", Admin, "Remove a secret"),
     post("/api/oidc/clients/{id}/secret", Admin, "Replace all secrets by a new one", None, 200, One("SecretValue")),
 
+    get("/api/oidc/users/me/authorized-clients", Person, "What one allowed apps; filter: hasLaunchURL", PageOf("AuthorizedClient")),
+    delete("/api/oidc/users/me/authorized-clients/{client}", Person, "Withdraw a consent; what the app was given ends"),
+    get("/api/oidc/users/me/clients", Person, "The apps that one may use; filter: hasLaunchURL", PageOf("UsableClient")),
+    get("/api/oidc/users/{id}/authorized-clients", Admin, "What a person allowed apps; filter: hasLaunchURL", PageOf("AuthorizedClient")),
+
     get("/api/custom-claims/suggestions", Admin, "Keys of custom claims in use", ListOf("Text")),
     put("/api/custom-claims/user/{id}", Admin, "Set the custom claims of a person", "CustomClaims", One("CustomClaims")),
     put("/api/custom-claims/user-group/{id}", Admin, "Set the custom claims of a group", "CustomClaims", One("CustomClaims")),

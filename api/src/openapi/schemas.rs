@@ -174,6 +174,11 @@ pub fn all() -> Value {
             )),
         ),
         ("ClientMeta", object(&meta)),
+        (
+            "AuthorizedClient",
+            object(&[("scope", text.clone()), ("client", reference("ClientMeta")), ("lastUsedAt", time.clone())]),
+        ),
+        ("UsableClient", object(&with(&meta, &[("lastUsedAt", maybe(time.clone()))]))),
         ("Client", object(&with(&client, &[("allowedUserGroups", list(reference("GroupInList")))]))),
         ("ClientWithoutGroups", object(&client)),
         ("ClientInList", object(&with(&client, &[("allowedUserGroupsCount", number.clone())]))),

@@ -7,6 +7,7 @@ mod audit_logs;
 mod authorization_code;
 mod authorization_endpoint;
 mod authorization_parameters;
+mod authorized_clients;
 mod client_authentication;
 mod client_file;
 mod conformance_page;
