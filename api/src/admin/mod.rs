@@ -1,6 +1,7 @@
 //! The administration and account API, on Pocket ID's paths with its members, codes and envelope; what is ours is beside it.
 
 pub mod api_keys;
+pub mod application_configuration;
 pub mod audit_entries;
 pub mod audit_logs;
 pub mod authorized_clients;
@@ -13,6 +14,7 @@ pub mod groups;
 pub mod mail;
 pub mod pictures;
 pub mod sessions;
+pub mod setup;
 pub mod static_api_key;
 pub mod users;
 pub mod version;
@@ -27,6 +29,7 @@ use crate::http::error::ApiError;
 pub fn routes() -> Router<App> {
     Router::new()
         .merge(api_keys::routes())
+        .merge(application_configuration::routes())
         .merge(audit_logs::routes())
         .merge(authorized_clients::routes())
         .merge(clients::routes())
@@ -35,6 +38,7 @@ pub fn routes() -> Router<App> {
         .merge(groups::routes())
         .merge(mail::routes())
         .merge(sessions::routes())
+        .merge(setup::routes())
         .merge(users::routes())
         .merge(version::routes())
 }

@@ -158,8 +158,13 @@ pub const OPERATIONS: &[Operation] = &[
     post("/api/enrollment/start", Anybody, "Options of an enrollment, in a browser that opened a link", Some("UserInput"), 200, One("CreationOptions")),
     post("/api/enrollment/finish", Anybody, "Redeem the link: the passkey is enrolled and the person signed in", Some("RegistrationResponse"), 204, Nothing),
 
+    get("/api/application-configuration", Anybody, "Settings that everybody may know", ListOf("PublicSetting")),
+    get("/api/application-configuration/all", Admin, "Pocket ID's settings that mean something here; secrets are masked", ListOf("Setting")),
+    Operation { method: "put", path: "/api/application-configuration", who: Admin, summary: "Always refused (ui_config_disabled): settings are in the environment of the server", body: Some("Names"), status: 403, answer: One("Error"), conditional: false },
     post("/api/application-configuration/test-email", Admin, "Ask for a mail to oneself", None, 204, Nothing),
 
-    get("/api/version/current", Anybody, "The version, and that of the API it is compatible with", One("Version")),
+    get("/api/version/current", Person, "The version, and that of the API it is compatible with", One("Version")),
+    get("/api/version/latest", Anybody, "Always empty: nobody is asked for a newer version", One("LatestVersion")),
+    Operation { status: 204, ..get("/api/signup/setup", Anybody, "Whether the first administrator is still to come; they come through the set-up link that the server shows when it starts", Nothing) },
     get("/api/openapi.json", Anybody, "This document", One("Document")),
 ];

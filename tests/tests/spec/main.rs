@@ -3,6 +3,7 @@
 mod admin_api;
 mod administration;
 mod answers;
+mod application_configuration;
 mod audit_logs;
 mod authorization_code;
 mod authorization_endpoint;
