@@ -9,8 +9,8 @@ use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, EnrollmentRefus
 use chancery_domain::ids::{EnrollmentId, GroupId, UserId};
 use chancery_domain::user::{Profile, RegisteredVia, User as UserAggregate, UserCommand, UserRefusal};
 use chancery_projections::enrollments::{self, EnrollmentRow};
-use chancery_projections::pictures;
 use chancery_projections::users::{self, User};
+use chancery_projections::{passkeys, pictures};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
@@ -153,13 +153,36 @@ pub async fn issue_link(
     lifetime: Duration,
     replace: bool,
 ) -> Result<Link, ApiError> {
-    let has_passkey = !chancery_projections::passkeys::of_user(&app.pool, user.id()).await?.is_empty();
-    let purpose = match has_passkey {
+    let purpose = match has_passkey(app, user).await? {
         false => Purpose::Invitation { user_id: user.id() },
         true => Purpose::Recovery { user_id: user.id(), replace },
     };
     let open = enrollments::open_of(&app.pool, user.id(), app.now()).await?;
     issue(app, context, purpose, lifetime, &open).await
+}
+
+async fn has_passkey(app: &App, user: &User) -> Result<bool, ApiError> {
+    Ok(!passkeys::of_user(&app.pool, user.id()).await?.is_empty())
+}
+
+/// Invites a person by mail, and shows nobody the link. Whoever has a passkey already would get a recovery link, which is
+/// never mailed: whoever reads somebody's mail must not be able to become them (decision 11).
+pub async fn mail_invitation(app: &App, context: &Context, user: &User, lifetime: Duration) -> Result<(), ApiError> {
+    let refused =
+        |says: &str| ApiError::new(axum::http::StatusCode::FORBIDDEN, "one_time_access_disabled", says.to_owned());
+    if app.config.smtp.is_none() {
+        return Err(refused("No mail is sent from here; make a link and give it to the person yourself"));
+    }
+    if user.email.is_none() {
+        return Err(user_error(ExecuteError::Refused(UserRefusal::NoEmail)));
+    }
+    if has_passkey(app, user).await? {
+        let says = "This person has a passkey, so that it would be a recovery link, which is never mailed; make one and \
+                    give it to them yourself";
+        return Err(refused(says));
+    }
+    issue_link(app, context, user, lifetime, false).await?;
+    Ok(())
 }
 
 /// The link by which the first administrator sets the instance up.

@@ -7,6 +7,7 @@
 pub mod actor;
 pub mod claim;
 pub mod context;
+pub mod country;
 pub mod custom_claim;
 pub mod decider;
 pub mod digest;

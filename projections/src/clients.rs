@@ -1,5 +1,7 @@
 //! Apps (relying parties), their secrets and the groups that may use them.
 
+use std::collections::HashMap;
+
 use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
 use chancery_domain::client::{ClientEvent, ClientSettings};
 use chancery_domain::digest::Digest;
@@ -186,6 +188,15 @@ pub async fn secrets(executor: impl PgExecutor<'_>, id: &ClientId) -> Result<Vec
     .await
 }
 
+/// What apps are called, by id; the deleted are left out.
+pub async fn names(executor: impl PgExecutor<'_>, ids: &[&str]) -> Result<HashMap<String, String>, sqlx::Error> {
+    let named: Vec<(String, String)> = sqlx::query_as("SELECT client_id, name FROM clients WHERE client_id = ANY($1)")
+        .bind(ids)
+        .fetch_all(executor)
+        .await?;
+    Ok(named.into_iter().collect())
+}
+
 /// The groups that may use an app while it is restricted.
 pub async fn allowed_groups(executor: impl PgExecutor<'_>, id: &ClientId) -> Result<Vec<GroupId>, sqlx::Error> {
     let ids: Vec<Uuid> =
@@ -203,18 +214,55 @@ pub async fn of_group(executor: impl PgExecutor<'_>, group: GroupId) -> Result<V
     sqlx::query_as(&sql).bind(group.0).fetch_all(executor).await
 }
 
+/// Holds for the apps `c` that the person $1 may use.
+const USABLE: &str = "NOT c.disabled AND (NOT (c.settings->>'is_group_restricted')::bool OR EXISTS (
+    SELECT 1 FROM client_groups g JOIN memberships m USING (group_id)
+    WHERE g.client_id = c.client_id AND m.user_id = $1))";
+
+/// Holds for the apps `c` with a launch URL or without one, as $2 lists; empty, for all.
+pub(crate) const LAUNCHABLE: &str =
+    "(cardinality($2::bool[]) = 0 OR (c.settings->>'launch_url' IS NOT NULL) = ANY($2))";
+
 /// The apps that a person may use.
 pub async fn usable_by(executor: impl PgExecutor<'_>, user: UserId) -> Result<Vec<ClientRow>, sqlx::Error> {
-    sqlx::query_as(&format!(
-        "SELECT {COLUMNS} FROM clients c
-         WHERE NOT disabled AND (NOT (settings->>'is_group_restricted')::bool OR EXISTS (
-             SELECT 1 FROM client_groups g JOIN memberships m USING (group_id)
-             WHERE g.client_id = c.client_id AND m.user_id = $1))
-         ORDER BY name"
-    ))
-    .bind(user.0)
-    .fetch_all(executor)
-    .await
+    sqlx::query_as(&format!("SELECT {COLUMNS} FROM clients c WHERE {USABLE} ORDER BY name"))
+        .bind(user.0)
+        .fetch_all(executor)
+        .await
+}
+
+/// An app that a person may use, and when they last did; never, where no consent was asked for.
+#[derive(Clone, Debug, FromRow)]
+pub struct UsableClient {
+    #[sqlx(flatten)]
+    pub client: ClientRow,
+    pub last_used_at: Option<OffsetDateTime>,
+}
+
+/// A page of the apps that a person may use, by name where no other order is asked for; `launchable` keeps those with a
+/// launch URL, without one, or (empty) all.
+pub async fn list_usable_by(
+    connection: &mut PgConnection,
+    user: UserId,
+    launchable: &[bool],
+    paging: &Paging,
+) -> Result<Page<UsableClient>, sqlx::Error> {
+    let total: i64 = sqlx::query_scalar(&format!("SELECT count(*) FROM clients c WHERE {USABLE} AND {LAUNCHABLE}"))
+        .bind(user.0)
+        .bind(launchable)
+        .fetch_one(&mut *connection)
+        .await?;
+    let columns = [("name", "c.name"), ("lastUsedAt", "k.last_used_at"), ("createdAt", "c.created_at")];
+    let order = paging.order(&columns, "c.name, c.client_id");
+    let (limit, offset) = paging.window(total);
+    let sql = format!(
+        "SELECT c.client_id, c.settings, c.disabled, c.created_at, k.last_used_at
+         FROM clients c LEFT JOIN consents k ON k.client_id = c.client_id AND k.user_id = $1
+         WHERE {USABLE} AND {LAUNCHABLE} ORDER BY {order} LIMIT $3 OFFSET $4"
+    );
+    let rows =
+        sqlx::query_as(&sql).bind(user.0).bind(launchable).bind(limit).bind(offset).fetch_all(connection).await?;
+    Ok(paging.page(rows, total))
 }
 
 pub async fn list(

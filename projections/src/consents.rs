@@ -11,6 +11,9 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::clients::{ClientRow, LAUNCHABLE};
+use crate::page::{Page, Paging};
+
 /// The view `consents`.
 pub struct Consents;
 
@@ -112,6 +115,40 @@ pub async fn of_user(executor: impl PgExecutor<'_>, user: UserId) -> Result<Vec<
     .bind(user.0)
     .fetch_all(executor)
     .await
+}
+
+/// An app that a person allowed something.
+#[derive(Clone, Debug, FromRow)]
+pub struct AuthorizedClient {
+    #[sqlx(flatten)]
+    pub client: ClientRow,
+    pub scopes: Vec<String>,
+    pub last_used_at: OffsetDateTime,
+}
+
+/// A page of a person's consents, the most recently used first where no other order is asked for; `launchable` keeps
+/// those of apps with a launch URL, without one, or (empty) all.
+pub async fn list_of_user(
+    connection: &mut PgConnection,
+    user: UserId,
+    launchable: &[bool],
+    paging: &Paging,
+) -> Result<Page<AuthorizedClient>, sqlx::Error> {
+    let these = format!("FROM consents k JOIN clients c USING (client_id) WHERE k.user_id = $1 AND {LAUNCHABLE}");
+    let total: i64 = sqlx::query_scalar(&format!("SELECT count(*) {these}"))
+        .bind(user.0)
+        .bind(launchable)
+        .fetch_one(&mut *connection)
+        .await?;
+    let order = paging.order(&[("lastUsedAt", "k.last_used_at")], "k.last_used_at DESC, client_id");
+    let (limit, offset) = paging.window(total);
+    let sql = format!(
+        "SELECT client_id, c.settings, c.disabled, c.created_at, k.scopes, k.last_used_at {these}
+         ORDER BY {order} LIMIT $3 OFFSET $4"
+    );
+    let rows =
+        sqlx::query_as(&sql).bind(user.0).bind(launchable).bind(limit).bind(offset).fetch_all(connection).await?;
+    Ok(paging.page(rows, total))
 }
 
 /// The people who consented to an app.

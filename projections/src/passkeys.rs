@@ -1,5 +1,7 @@
 //! Passkeys by credential: what a sign-in ceremony is verified against, and what the account page shows.
 
+use std::collections::HashMap;
+
 use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
 use chancery_domain::ids::{PasskeyId, UserId};
 use chancery_domain::session::{PasskeyProof, SessionEvent};
@@ -180,4 +182,23 @@ pub async fn of_user(executor: impl PgExecutor<'_>, user: UserId) -> Result<Vec<
         .bind(user.0)
         .fetch_all(executor)
         .await
+}
+
+/// The credential ids of all passkeys that these people ever had, in base64url: the view forgets the removed ones, the
+/// log does not. Of erased people none.
+pub async fn credential_ids(
+    executor: impl PgExecutor<'_>,
+    users: &[Uuid],
+) -> Result<HashMap<PasskeyId, String>, sqlx::Error> {
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT payload #>> '{user.passkey_enrolled,passkey,passkey_id}',
+                payload #>> '{user.passkey_enrolled,passkey,credential_id}'
+         FROM events
+         WHERE aggregate_type = 'user' AND event_type = 'user.passkey_enrolled'
+           AND aggregate_id IN (SELECT user_id::text FROM users WHERE user_id = ANY($1))",
+    )
+    .bind(users)
+    .fetch_all(executor)
+    .await?;
+    Ok(rows.into_iter().filter_map(|(id, credential_id)| Some((id.parse().ok()?, credential_id))).collect())
 }

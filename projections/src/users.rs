@@ -1,5 +1,7 @@
 //! People: who they are, whether they may sign in, what groups they are in.
 
+use std::collections::HashMap;
+
 use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
 use chancery_domain::custom_claim::CustomClaim;
 use chancery_domain::digest::Digest;
@@ -307,6 +309,15 @@ pub async fn find_person(executor: impl PgExecutor<'_>, id: UserId) -> Result<Op
     .bind(id.0)
     .fetch_optional(executor)
     .await
+}
+
+/// What people are called, by id; the erased are left out.
+pub async fn usernames(executor: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<HashMap<Uuid, String>, sqlx::Error> {
+    let named: Vec<(Uuid, String)> = sqlx::query_as("SELECT user_id, username FROM users WHERE user_id = ANY($1)")
+        .bind(ids)
+        .fetch_all(executor)
+        .await?;
+    Ok(named.into_iter().collect())
 }
 
 /// By username or e-mail address, whatever the case.

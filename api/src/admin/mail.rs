@@ -1,12 +1,15 @@
-//! Mails that somebody asks for themselves: the proof of an address, and a test.
+//! Mails that somebody asks for: the proof of their address, a test, an invitation.
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use chancery_domain::policy::admin::AdminAction;
 use serde::Deserialize;
+use serde_json::Value;
 
+use super::users::{existing, user_id};
+use crate::accounts;
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::json::JsonBody;
@@ -19,6 +22,7 @@ pub fn routes() -> Router<App> {
         .route("/api/users/me/send-email-verification", post(send_verification))
         .route("/api/users/me/verify-email", post(verify_email))
         .route("/api/application-configuration/test-email", post(test_mail))
+        .route("/api/users/{id}/one-time-access-email", post(invite))
 }
 
 async fn send_verification(
@@ -58,5 +62,27 @@ async fn test_mail(
     principal.may(&app, AdminAction::SendTestMail)?;
     let context = circumstances.context(&app, principal.actor.clone());
     requests::request_test_mail(&app, &context, principal.user.id()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+struct Invitation {
+    #[serde(default)]
+    ttl: Option<Value>,
+}
+
+/// `one-time-access-token`, but mailed to the person and shown to nobody.
+async fn invite(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<Invitation>,
+) -> Result<StatusCode, ApiError> {
+    principal.may(&app, AdminAction::IssueEnrollment)?;
+    let user = existing(&app, user_id(&id)?).await?;
+    let lifetime = super::ttl(body.ttl.as_ref())?;
+    let context = circumstances.context(&app, principal.actor.clone());
+    accounts::mail_invitation(&app, &context, &user, lifetime).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,15 +1,20 @@
 //! The administration and account API, on Pocket ID's paths with its members, codes and envelope; what is ours is beside it.
 
 pub mod api_keys;
+pub mod application_configuration;
+pub mod audit_entries;
 pub mod audit_logs;
+pub mod authorized_clients;
 pub mod client_input;
 pub mod client_secrets;
 pub mod clients;
 pub mod custom_claims;
+pub mod event_names;
 pub mod groups;
 pub mod mail;
 pub mod pictures;
 pub mod sessions;
+pub mod setup;
 pub mod static_api_key;
 pub mod users;
 pub mod version;
@@ -24,13 +29,16 @@ use crate::http::error::ApiError;
 pub fn routes() -> Router<App> {
     Router::new()
         .merge(api_keys::routes())
+        .merge(application_configuration::routes())
         .merge(audit_logs::routes())
+        .merge(authorized_clients::routes())
         .merge(clients::routes())
         .merge(client_secrets::routes())
         .merge(custom_claims::routes())
         .merge(groups::routes())
         .merge(mail::routes())
         .merge(sessions::routes())
+        .merge(setup::routes())
         .merge(users::routes())
         .merge(version::routes())
 }

@@ -2,15 +2,12 @@
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use chancery_adapters::event_store::ExecuteError;
-use chancery_domain::consent::{Consent, ConsentCommand, stream};
-use chancery_domain::ids::ClientId;
 use chancery_projections::{clients, consents};
 
 use super::frame::{Resident, frame, letter, shown, when};
+use crate::admin::authorized_clients;
 use crate::admin::clients::{client_id, existing};
 use crate::app::App;
-use crate::http::error::ApiError;
 use crate::http::request::Circumstances;
 use crate::oidc::authorize::see_other;
 use crate::pages::house::{App as AppCard, Apps, Confirm, Room};
@@ -72,16 +69,8 @@ pub async fn withdraw(
     Path(id): Path<String>,
 ) -> Response {
     let page = async {
-        let client_id: ClientId = client_id(&id)?;
-        let user_id = signed_in.user.id();
-        let stream = stream(user_id, &client_id);
         let context = circumstances.context(&app, signed_in.actor());
-        let withdraw = ConsentCommand::Withdraw { user_id, client_id };
-        let withdrawn = app.store.execute::<Consent>(stream, withdraw, &context).await;
-        withdrawn.map_err(|error| match error {
-            ExecuteError::Refused(_) => ApiError::not_found(),
-            ExecuteError::Store(error) => error.into(),
-        })?;
+        authorized_clients::withdraw(&app, &context, signed_in.user.id(), client_id(&id)?).await?;
         Ok(see_other("/account/apps"))
     };
     shown(&app, page.await)

@@ -52,7 +52,7 @@ pub async fn client(app: &App, signed_in: &SignedIn, id: &ClientId, extra: Extra
         },
     };
     app.history_reached(app.store.head()).await;
-    let filter = AuditFilter { client: Some(id.clone()), ..AuditFilter::default() };
+    let filter = AuditFilter { clients: Some(vec![id.clone()]), ..AuditFilter::default() };
     let mut frame = frame(app, signed_in, Room::Clients);
     frame.notice = extra.notice;
     Ok(page(&ClientPage {

@@ -4,6 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use chancery_domain::country;
 use chancery_projections::users::User;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
@@ -140,8 +141,9 @@ pub fn iso(at: OffsetDateTime) -> String {
     at.format(&Rfc3339).unwrap_or_default()
 }
 
-/// "Stockholm, SE".
+/// "Stockholm, Sweden". The country comes by its code, or as a name already.
 pub fn place(city: Option<&str>, country: Option<&str>) -> String {
+    let country = country.map(|country| country::english_name(country).unwrap_or(country));
     [city, country].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 

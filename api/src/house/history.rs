@@ -2,6 +2,7 @@
 
 use axum::extract::{OriginalUri, Path, State};
 use axum::response::Response;
+use chancery_domain::country;
 use chancery_domain::ids::UserId;
 use chancery_domain::oauth::params::Params;
 use chancery_projections::audit::sentence::Thing;
@@ -174,7 +175,7 @@ fn filter(params: &Params) -> AuditFilter {
     let text = |name| params.value(name).map(|text: &str| text.replace('\0', "")).filter(|text| !text.is_empty());
     AuditFilter {
         people: params.value("person").and_then(|id| id.parse().ok()),
-        client: params.value("app").and_then(|id| id.parse().ok()),
+        clients: params.value("app").and_then(|id| id.parse().ok()).map(|id| vec![id]),
         kind: kind.map(|(_, _, kind)| *kind),
         place: text("place"),
         from: day("from").map(|day| day.midnight().assume_utc()),
@@ -194,7 +195,8 @@ async fn filters(app: &App, params: &Params) -> Result<Filters, ApiError> {
     let paging = Paging { limit: 100, ..Paging::default() };
     let apps = clients::list(&mut connection, None, &paging).await?.rows;
     let apps = apps.into_iter().map(|row| (row.client_id, row.settings.0.name));
-    let places = query::places(&mut *connection).await?.into_iter().map(|name| (name.clone(), name));
+    let label = |name: &String| country::english_name(name).map_or_else(|| name.clone(), str::to_owned);
+    let places = query::places(&mut *connection).await?.into_iter().map(|name| (name.clone(), label(&name)));
     let kinds = KINDS.iter().map(|(name, label, _)| ((*name).to_owned(), (*label).to_owned()));
     let any = ["text", "person", "app", "kind", "place", "from", "to"].iter().any(|name| params.value(name).is_some());
     Ok(Filters {

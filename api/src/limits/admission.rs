@@ -32,7 +32,7 @@ fn requests(path: &str) -> Option<Requests> {
         | "/api/webauthn/login/finish"
         | "/api/enrollment/start"
         | "/api/enrollment/finish" => Some(Requests::Ceremonies),
-        _ if path.starts_with("/enroll/") => Some(Requests::Ceremonies),
+        _ if path.starts_with("/enroll/") || path.starts_with("/lc/") => Some(Requests::Ceremonies),
         _ if oidc::PROTOCOL_PATHS.contains(&path) => Some(Requests::Protocol),
         _ => Some(Requests::Any),
     }

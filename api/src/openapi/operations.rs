@@ -93,6 +93,7 @@ pub const OPERATIONS: &[Operation] = &[
     get("/api/users/{id}/groups", Admin, "The groups of a person", ListOf("Group")),
     put("/api/users/{id}/user-groups", Admin, "Set the groups of a person", "UserGroupIds", One("User")),
     post("/api/users/{id}/one-time-access-token", Admin, "Issue an enrollment link", Some("LinkInput"), 201, One("Link")),
+    post("/api/users/{id}/one-time-access-email", Admin, "Mail an enrollment link to somebody who has no passkey yet", Some("LinkInput"), 204, Nothing),
     get("/api/users/{id}/webauthn-credentials", Admin, "The passkeys of a person", ListOf("Passkey")),
     delete("/api/users/{id}/webauthn-credentials/{credential}", Admin, "Remove a person's passkey"),
     get("/api/users/{id}/sessions", Admin, "The live sessions of a person", ListOf("Session")),
@@ -119,6 +120,11 @@ pub const OPERATIONS: &[Operation] = &[
     delete("/api/oidc/clients/{id}/secrets/{secret}", Admin, "Remove a secret"),
     post("/api/oidc/clients/{id}/secret", Admin, "Replace all secrets by a new one", None, 200, One("SecretValue")),
 
+    get("/api/oidc/users/me/authorized-clients", Person, "What one allowed apps; filter: hasLaunchURL", PageOf("AuthorizedClient")),
+    delete("/api/oidc/users/me/authorized-clients/{client}", Person, "Withdraw a consent; what the app was given ends"),
+    get("/api/oidc/users/me/clients", Person, "The apps that one may use; filter: hasLaunchURL", PageOf("UsableClient")),
+    get("/api/oidc/users/{id}/authorized-clients", Admin, "What a person allowed apps; filter: hasLaunchURL", PageOf("AuthorizedClient")),
+
     get("/api/custom-claims/suggestions", Admin, "Keys of custom claims in use", ListOf("Text")),
     put("/api/custom-claims/user/{id}", Admin, "Set the custom claims of a person", "CustomClaims", One("CustomClaims")),
     put("/api/custom-claims/user-group/{id}", Admin, "Set the custom claims of a group", "CustomClaims", One("CustomClaims")),
@@ -127,8 +133,8 @@ pub const OPERATIONS: &[Operation] = &[
     delete("/api/sessions/{id}", Person, "End one of one's own sessions"),
     post("/api/sessions/end-all", Person, "Sign out everywhere else", None, 204, Nothing),
 
-    get("/api/audit-logs", Person, "One's own history", PageOf("AuditLog")),
-    get("/api/audit-logs/all", Admin, "The history; filters: userId, clientName, event, location", PageOf("AuditLog")),
+    get("/api/audit-logs", Person, "One's own history; filters as for everybody's", PageOf("AuditLog")),
+    get("/api/audit-logs/all", Admin, "The history; filters: userID, clientName, event, location (internal or external)", PageOf("AuditLog")),
     get("/api/audit-logs/filters/client-names", Admin, "Apps in the history", ListOf("Text")),
     get("/api/audit-logs/filters/users", Admin, "People in the history, by id", One("Names")),
     get("/api/events", Admin, "The log by position, as it is stored, personal values opened", One("Events")),
@@ -152,8 +158,13 @@ pub const OPERATIONS: &[Operation] = &[
     post("/api/enrollment/start", Anybody, "Options of an enrollment, in a browser that opened a link", Some("UserInput"), 200, One("CreationOptions")),
     post("/api/enrollment/finish", Anybody, "Redeem the link: the passkey is enrolled and the person signed in", Some("RegistrationResponse"), 204, Nothing),
 
+    get("/api/application-configuration", Anybody, "Settings that everybody may know", ListOf("PublicSetting")),
+    get("/api/application-configuration/all", Admin, "Pocket ID's settings that mean something here; secrets are masked", ListOf("Setting")),
+    Operation { method: "put", path: "/api/application-configuration", who: Admin, summary: "Always refused (ui_config_disabled): settings are in the environment of the server", body: Some("Names"), status: 403, answer: One("Error"), conditional: false },
     post("/api/application-configuration/test-email", Admin, "Ask for a mail to oneself", None, 204, Nothing),
 
-    get("/api/version/current", Anybody, "The version, and that of the API it is compatible with", One("Version")),
+    get("/api/version/current", Person, "The version, and that of the API it is compatible with", One("Version")),
+    get("/api/version/latest", Anybody, "Always empty: nobody is asked for a newer version", One("LatestVersion")),
+    Operation { status: 204, ..get("/api/signup/setup", Anybody, "Whether the first administrator is still to come; they come through the set-up link that the server shows when it starts", Nothing) },
     get("/api/openapi.json", Anybody, "This document", One("Document")),
 ];

@@ -92,6 +92,7 @@ pub fn all() -> Value {
         ("expiresAt", maybe(time.clone())),
         ("isActive", flag.clone()),
     ];
+    let setting = [("key", text.clone()), ("type", text.clone()), ("value", text.clone())];
     let schemas = [
         (
             "Error",
@@ -174,6 +175,11 @@ pub fn all() -> Value {
             )),
         ),
         ("ClientMeta", object(&meta)),
+        (
+            "AuthorizedClient",
+            object(&[("scope", text.clone()), ("client", reference("ClientMeta")), ("lastUsedAt", time.clone())]),
+        ),
+        ("UsableClient", object(&with(&meta, &[("lastUsedAt", maybe(time.clone()))]))),
         ("Client", object(&with(&client, &[("allowedUserGroups", list(reference("GroupInList")))]))),
         ("ClientWithoutGroups", object(&client)),
         ("ClientInList", object(&with(&client, &[("allowedUserGroupsCount", number.clone())]))),
@@ -305,6 +311,9 @@ pub fn all() -> Value {
         ("RegistrationResponse", anything.clone()),
         ("AuthenticationResponse", anything.clone()),
         ("Version", object(&[("currentVersion", text.clone()), ("chanceryVersion", text.clone())])),
+        ("LatestVersion", object(&[("latestVersion", text.clone())])),
+        ("PublicSetting", object(&setting)),
+        ("Setting", object(&with(&setting, &[("isPublic", flag)]))),
         ("Document", anything),
     ];
     schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect::<Map<_, _>>().into()

@@ -35,6 +35,7 @@ pub fn routes() -> Router<App> {
         .route("/consent", get(consent))
         .route("/help", get(help))
         .route("/enroll/{code}", get(open_enrollment))
+        .route("/lc/{code}", get(open_enrollment)) // tools of Pocket ID write it so
         .route("/enroll", get(enroll))
         .route("/enroll/second", get(enroll_second).post(skip_second))
 }

@@ -14,11 +14,12 @@ pub enum AdminAction {
     ManageClients,
     ManageClientSecrets,
     ReadHistory,
+    ReadSettings,
     SendTestMail,
 }
 
 impl AdminAction {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ReadUsers,
         Self::ManageUsers,
         Self::IssueEnrollment,
@@ -30,13 +31,14 @@ impl AdminAction {
         Self::ManageClients,
         Self::ManageClientSecrets,
         Self::ReadHistory,
+        Self::ReadSettings,
         Self::SendTestMail,
     ];
 
     /// Whether a browser session must have proved itself lately: whatever changes something.
     fn needs_step_up(self) -> bool {
         match self {
-            Self::ReadUsers | Self::ReadGroups | Self::ReadClients | Self::ReadHistory => false,
+            Self::ReadUsers | Self::ReadGroups | Self::ReadClients | Self::ReadHistory | Self::ReadSettings => false,
             Self::ManageUsers
             | Self::IssueEnrollment
             | Self::RemovePasskey

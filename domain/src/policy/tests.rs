@@ -110,7 +110,13 @@ fn only_enabled_administrators_administer() {
 
 #[test]
 fn whoever_changes_something_has_proved_themselves_lately() {
-    let reading = [AdminAction::ReadUsers, AdminAction::ReadGroups, AdminAction::ReadClients, AdminAction::ReadHistory];
+    let reading = [
+        AdminAction::ReadUsers,
+        AdminAction::ReadGroups,
+        AdminAction::ReadClients,
+        AdminAction::ReadHistory,
+        AdminAction::ReadSettings,
+    ];
     let admin = OperatorFacts { is_admin: true, enabled: true, stepped_up: false, via_api_key: false };
     for action in AdminAction::ALL {
         let then = if reading.contains(&action) { Ok(()) } else { Err(Denied::StepUpRequired) };

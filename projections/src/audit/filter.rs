@@ -3,24 +3,27 @@
 use chancery_domain::ids::{ClientId, UserId};
 use sqlx::{Postgres, QueryBuilder};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::page::like;
 
-/// All that is set must hold.
+/// All that is set must hold. A list is of alternatives; from an empty one nothing comes.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
     /// About this person or by them.
     pub people: Option<UserId>,
     /// What a person may see without being an administrator: what is about them, whoever did it.
     pub own: Option<UserId>,
-    pub client: Option<ClientId>,
-    /// Any of these events.
-    pub names: Vec<String>,
+    /// About one of these people.
+    pub about: Option<Vec<UserId>>,
+    pub clients: Option<Vec<ClientId>>,
+    /// The events.
+    pub names: Option<Vec<String>>,
     pub kind: Option<Kind>,
     /// A city or network by a part of its name, a country by its code.
     pub place: Option<String>,
-    /// From networks that are nowhere on the map.
-    pub internal: bool,
+    /// Whether from a network that is nowhere on the map, or from elsewhere.
+    pub internal: Option<Vec<bool>>,
     pub from: Option<OffsetDateTime>,
     /// Not included.
     pub to: Option<OffsetDateTime>,
@@ -59,6 +62,10 @@ const ADMIN_CHANGES: &str = "(event_name LIKE ANY ('{client.%,group.%}')
      OR event_name LIKE 'user.%' AND actor_id <> user_id
      OR event_name = 'session.ended' AND actor_id <> user_id)";
 
+/// Unknown where nothing is known of the origin: for what no request asked, or once it was erased.
+const IS_INTERNAL: &str = "(CASE WHEN country IS NULL AND city IS NOT NULL THEN true
+                                 WHEN country IS NOT NULL OR address IS NOT NULL THEN false END)";
+
 impl AuditFilter {
     /// Adds the WHERE clause.
     pub(super) fn restrict(&self, query: &mut QueryBuilder<'_, Postgres>) {
@@ -69,11 +76,16 @@ impl AuditFilter {
         if let Some(user) = self.own {
             query.push(" AND user_id = ").push_bind(user.0);
         }
-        if let Some(client) = &self.client {
-            query.push(" AND client_id = ").push_bind(client.to_string());
+        if let Some(people) = &self.about {
+            let ids: Vec<Uuid> = people.iter().map(|user| user.0).collect();
+            query.push(" AND user_id = ANY(").push_bind(ids).push(")");
         }
-        if !self.names.is_empty() {
-            query.push(" AND event_name = ANY(").push_bind(self.names.clone()).push(")");
+        if let Some(clients) = &self.clients {
+            let ids: Vec<String> = clients.iter().map(ToString::to_string).collect();
+            query.push(" AND client_id = ANY(").push_bind(ids).push(")");
+        }
+        if let Some(names) = &self.names {
+            query.push(" AND event_name = ANY(").push_bind(names.clone()).push(")");
         }
         if let Some(kind) = self.kind {
             query.push(" AND ").push(kind.condition());
@@ -82,8 +94,8 @@ impl AuditFilter {
             query.push(" AND (country = ").push_bind(place.to_uppercase());
             query.push(" OR city ILIKE ").push_bind(containing(place)).push(")");
         }
-        if self.internal {
-            query.push(" AND city IS NOT NULL AND country IS NULL");
+        if let Some(internal) = &self.internal {
+            query.push(format!(" AND {IS_INTERNAL} = ANY(")).push_bind(internal.clone()).push(")");
         }
         if let Some(from) = self.from {
             query.push(" AND recorded_at >= ").push_bind(from);

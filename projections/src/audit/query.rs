@@ -159,12 +159,16 @@ pub async fn client_names(executor: impl PgExecutor<'_>) -> Result<Vec<String>, 
     .await
 }
 
-/// The apps that are called so now, or have this id.
-pub async fn clients_called(executor: impl PgExecutor<'_>, name: &str) -> Result<Vec<ClientId>, sqlx::Error> {
-    let ids: Vec<String> = sqlx::query_scalar("SELECT client_id FROM clients WHERE name = $1 UNION SELECT $1")
-        .bind(name)
-        .fetch_all(executor)
-        .await?;
+/// The apps by the names that [`client_names`] gives them.
+pub async fn clients_called(executor: impl PgExecutor<'_>, names: &[String]) -> Result<Vec<ClientId>, sqlx::Error> {
+    let ids: Vec<String> = sqlx::query_scalar(
+        "SELECT client_id FROM clients WHERE name = ANY($1)
+         UNION ALL
+         SELECT deleted FROM unnest($1) AS deleted WHERE NOT EXISTS (SELECT 1 FROM clients WHERE client_id = deleted)",
+    )
+    .bind(names)
+    .fetch_all(executor)
+    .await?;
     Ok(ids.into_iter().filter_map(|id| id.parse().ok()).collect())
 }
 

@@ -1,5 +1,6 @@
 //! Which mails an event asks for: to whom, and what they are about. The words are not here.
 
+use chancery_domain::country;
 use chancery_domain::enrollment::{EnrollmentEvent, Purpose};
 use chancery_domain::grant::GrantEvent;
 use chancery_domain::ids::{EmailVerificationId, EnrollmentId, PasskeyId, UserId};
@@ -224,7 +225,8 @@ async fn is_new(
 
 fn whence(recorded: &Recorded, device: Device) -> Whence {
     let from = crate::sessions::Whence::of(recorded);
-    let place = [from.city, from.country].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let country = from.country.map(|code| country::english_name(&code).map_or(code.clone(), str::to_owned));
+    let place = [from.city, country].into_iter().flatten().collect::<Vec<_>>().join(", ");
     Whence {
         at: recorded.recorded_at,
         device: from.user_agent.as_deref().map(device),

@@ -23,6 +23,18 @@ async fn invited(server: &Server) -> (Person, String) {
 }
 
 #[tokio::test]
+async fn a_link_that_a_tool_put_together_as_for_pocket_id_enrolls() {
+    let server = Server::start().await;
+    let (mut ada, code) = invited(&server).await;
+
+    let opened = ada.visitor.get(&format!("/lc/{code}?redirect=/settings/account")).await.expect(303);
+
+    assert_eq!(opened.header("location"), "/enroll");
+    ada.redeem(&code, &json!({})).await.expect(204);
+    assert!(server.visitor().get("/lc/k7PmQ2").await.expect(410).text.contains("id=\"error\""));
+}
+
+#[tokio::test]
 async fn the_first_admin_sets_up_once() {
     let server = Server::start().await;
     let first = accounts::issue_setup_link(&server.app, &server.app.system(), Duration::DAY).await.unwrap();

@@ -92,3 +92,15 @@ async fn people_read_sentences_and_administrators_the_raw_event() {
     assert!(own.text.contains("signed in with"));
     assert!(!own.text.contains("/admin/history/"));
 }
+
+#[tokio::test]
+async fn the_page_is_filtered_by_app_and_person() {
+    let server = Server::start().await;
+    let (mut root, ada) = busy(&server).await;
+    server.client(&json!({ "id": "mail", "name": "Mail" })).await;
+
+    let of_app = root.visitor.get("/admin/history?app=mail").await.expect(200).text;
+    assert!(of_app.contains("added the app") && !of_app.contains("signed in with"), "{of_app}");
+    let of_person = root.visitor.get(&format!("/admin/history?person={}", ada.id)).await.expect(200).text;
+    assert!(of_person.contains("signed in with") && !of_person.contains("added the app"), "{of_person}");
+}

@@ -128,6 +128,60 @@ async fn an_invitation_is_one_mail_to_one_person_and_its_link_enrolls() {
 }
 
 #[tokio::test]
+async fn an_invitation_can_be_mailed_without_anybody_seeing_its_link() {
+    let mailbox = Mailbox::open().await;
+    let server = server(&mailbox, &[]).await;
+    let mut admin = server.admin.clone();
+    let id = register(&server, "ada", &json!({})).await;
+    let path = format!("/api/users/{id}/one-time-access-email");
+    let bad = admin.post(&path, &json!({ "ttl": "soon" })).await.expect(400).json();
+    assert_eq!(bad["code"], "validation_failed");
+
+    let answer = admin.post(&path, &json!({ "ttl": "2h" })).await.expect(204);
+
+    assert_eq!(answer.text, "");
+    let mail = mailbox.when_there_are(1).await.pop().unwrap();
+    assert_eq!((mail.subject().as_str(), mail.to[0].as_str()), ("Your invitation to Chancery", "ada@example.org"));
+    assert!(mail.text().contains("The link works once, until 23 November 2026, 14:00 UTC."), "{}", mail.text());
+    let mut ada = Person {
+        id,
+        visitor: server.visitor(),
+        authenticator: SoftAuthenticator::new(),
+        issuer: server.issuer().to_owned(),
+    };
+    ada.redeem(mail.link("/enroll/").rsplit('/').next().unwrap(), &json!({})).await.expect(204);
+
+    // Now it would be a recovery link, which is never mailed.
+    let before = server.app.store.feed().head().await.unwrap();
+    let refused = admin.post(&path, &json!({})).await.expect(403).json();
+    assert_eq!(refused["code"], "one_time_access_disabled");
+    assert!(refused["error"].as_str().unwrap().contains("never mailed"), "{refused}");
+    assert_eq!(server.app.store.feed().head().await.unwrap(), before);
+    last(&server, &mailbox, 2).await;
+}
+
+#[tokio::test]
+async fn an_invitation_is_mailed_only_where_there_is_mail_and_an_address() {
+    let mailbox = Mailbox::open().await;
+    let with = server(&mailbox, &[]).await;
+    let without = Server::start().await;
+    let email_to = |id: &str| format!("/api/users/{id}/one-time-access-email");
+
+    let id = register(&with, "ada", &json!({ "email": null })).await;
+    let refused = with.admin.clone().post(&email_to(&id), &json!({})).await.expect(409).json();
+    assert_eq!(refused["code"], "user_email_not_set");
+    let nobody = email_to("00000000-0000-4000-8000-000000000001");
+    assert_eq!(with.admin.clone().post(&nobody, &json!({})).await.expect(404).json()["code"], "user_not_found");
+    let id = register(&without, "ada", &json!({})).await;
+    let refused = without.admin.clone().post(&email_to(&id), &json!({})).await.expect(403).json();
+    assert_eq!(refused["code"], "one_time_access_disabled");
+    for server in [&with, &without] {
+        let log = server.admin.clone().get("/api/events?limit=1000").await.expect(200).text;
+        assert!(!log.contains("enrollment.issued"));
+    }
+}
+
+#[tokio::test]
 async fn a_recovery_link_is_told_and_not_mailed_and_its_use_is_told() {
     let mailbox = Mailbox::open().await;
     let server = server(&mailbox, &[]).await;
@@ -192,7 +246,7 @@ async fn a_sign_in_at_a_new_place_is_told_once() {
     at("89.160.20.113").sign_in().await.expect(200);
 
     let told = mailbox.when_there_are(2).await.pop().unwrap();
-    assert!(told.text().contains("\nPlace: Linköping, SE\nAddress: 89.160.20.112\n"), "{}", told.text());
+    assert!(told.text().contains("\nPlace: Linköping, Sweden\nAddress: 89.160.20.112\n"), "{}", told.text());
     last(&server, &mailbox, 3).await;
 }
 

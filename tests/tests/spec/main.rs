@@ -3,9 +3,12 @@
 mod admin_api;
 mod administration;
 mod answers;
+mod application_configuration;
+mod audit_logs;
 mod authorization_code;
 mod authorization_endpoint;
 mod authorization_parameters;
+mod authorized_clients;
 mod client_authentication;
 mod client_file;
 mod conformance_page;

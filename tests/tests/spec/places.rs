@@ -16,7 +16,28 @@ async fn a_sign_in_is_recorded_with_its_place() {
 
     let all = server.admin.clone().get("/api/audit-logs/all?pagination[limit]=1").await.expect(200).json();
     let row = &all["data"][0];
-    assert_eq!([&row["ipAddress"], &row["country"], &row["city"]], ["89.160.20.112", "SE", "Linköping"]);
+    assert_eq!([&row["ipAddress"], &row["country"], &row["city"]], ["89.160.20.112", "Sweden", "Linköping"]);
+}
+
+#[tokio::test]
+async fn people_read_the_name_of_a_country_and_not_its_code() {
+    let server = Server::with(&[("GEOLITE_DB_PATH", DATABASE), ("TRUST_PROXY", "127.0.0.1")]).await;
+    let mut ada = server.person("ada").await;
+    ada.visitor.headers = vec![("x-forwarded-for".to_owned(), "89.160.20.112".to_owned())];
+    ada.sign_in().await.expect(200);
+
+    for path in ["/account/sessions", "/account/activity", "/account/passkeys"] {
+        let page = ada.visitor.get(path).await.expect(200).text;
+        assert!(page.contains("Linköping, Sweden") && !page.contains("Linköping, SE"), "{path}: {page}");
+    }
+
+    // Of this address only the country is known.
+    ada.visitor.headers = vec![("x-forwarded-for".to_owned(), "67.43.156.1".to_owned())];
+    ada.sign_in().await.expect(200);
+    let mut root = server.first_admin().await;
+    let page = root.visitor.get("/admin/history?place=BT").await.expect(200).text;
+    assert!(page.contains("<option value=\"BT\" selected>Bhutan</option>"), "{page}");
+    assert!(page.contains("67.43.156.1") && !page.contains("89.160.20.112"), "{page}");
 }
 
 #[tokio::test]

@@ -198,6 +198,7 @@ async fn rl01_guessing_enrollment_links_and_api_keys_is_bounded() {
     assert_eq!(guessed, 9);
     assert!(page.text.contains("wait 30 seconds"), "{}", page.text);
     assert_eq!(page.header("retry-after"), "30");
+    attacker.get("/lc/AAAA").await.expect(429);
 
     let mut attacker = at(&Visitor::with_api_key(&server.base, "chk_guess"), "192.0.2.1");
     let (guessed, refused) = until_refused(async || attacker.get("/api/users").await).await;

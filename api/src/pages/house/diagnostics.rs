@@ -11,7 +11,7 @@ pub struct Diagnostics {
     pub frame: Frame,
     /// The visitor's address, as every record of this request has it.
     pub address: String,
-    /// "Stockholm, SE", or why there is none.
+    /// "Stockholm, Sweden", or why there is none.
     pub place: String,
     /// From the connection outwards.
     pub hops: Vec<Hop>,
