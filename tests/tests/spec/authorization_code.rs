@@ -3,11 +3,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_adapters::signing::Expected;
 use chancery_tests::node::{Client, Person, userinfo};
 use chancery_tests::server::Server;
 use chancery_tests::visitor::Answer;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 use time::Duration;
 
 const VERIFIER: &str = "a.verifier_of-forty~three.characters.or-more.0123456789";
@@ -91,6 +92,14 @@ async fn a_client_may_choose_its_algorithm_and_a_minimal_id_token() {
         let tokens = app.redeem(&server, &code).await.expect(200).json();
         let (header, token) = claims(&tokens["id_token"]);
         assert_eq!(header["alg"], algorithm);
+        let access_token = tokens["access_token"].as_str().unwrap();
+        let at_hash = match algorithm {
+            "EdDSA" => URL_SAFE_NO_PAD.encode(&Sha512::digest(access_token)[..32]),
+            _ => URL_SAFE_NO_PAD.encode(&Sha256::digest(access_token)[..16]),
+        };
+        assert_eq!(token["at_hash"], at_hash, "{algorithm}");
+        let expected = Expected { typ: "JWT", issuer: server.issuer(), now: 0, allow_expired: true };
+        assert_eq!(server.app.keyring.verify(tokens["id_token"].as_str().unwrap(), expected), Ok(token.clone()));
         assert_eq!(token.get("email"), None);
         let claims = userinfo(&server, tokens["access_token"].as_str().unwrap()).await.expect(200).json();
         assert_eq!(claims["email"], "ada@example.org");
