@@ -195,11 +195,16 @@ async fn cr05_what_changed_since_the_authorization_counts() {
     let open = json!({ "name": "Wiki", "callbackURLs": ["https://wiki.example/cb"] });
     admin.json(put.clone(), &format!("/api/oidc/clients/{}", wiki.id), &open).await.expect(200);
 
-    let signed_out = code(&mut ada, &wiki, &[]).await;
-    ada.visitor.post("/api/webauthn/logout", &json!({})).await.expect(204);
-    assert_refused(&wiki.redeem(&server, &signed_out).await, "invalid_grant");
+    // Refresh tokens outlive the session where that was granted; a code does not.
+    for scope in ["openid", "openid offline_access"] {
+        let signed_out = code(&mut ada, &wiki, &[("scope", scope)]).await;
+        ada.visitor.post("/api/webauthn/logout", &json!({})).await.expect(204);
+        let before = server.app.store.feed().head().await.unwrap();
+        assert_refused(&wiki.redeem(&server, &signed_out).await, "invalid_grant");
+        assert_eq!(server.app.store.feed().head().await.unwrap(), before, "{scope}: no token was issued");
+        ada.sign_in().await.expect(200);
+    }
 
-    ada.sign_in().await.expect(200);
     let disabled = code(&mut ada, &wiki, &[]).await;
     let mut user = admin.get(&format!("/api/users/{}", ada.id)).await.json();
     user["disabled"] = json!(true);
