@@ -27,6 +27,7 @@ mod robustness;
 mod rp_initiated_logout;
 mod sessions;
 mod signing_keys;
+mod stale_nodes;
 mod story_rebuild;
 mod story_sign_in;
 mod token_endpoint;
