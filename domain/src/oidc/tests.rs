@@ -71,8 +71,10 @@ fn openid_core_5_5_a_claim_is_released_by_its_name() {
 #[test]
 fn openid_core_5_1_standard_claims_are_texts_whatever_they_look_like() {
     let custom = [("birthdate", "1815"), ("phone_number", "5550100"), ("nickname", "true"), ("zoneinfo", "[]")];
-    let custom = custom.map(|(key, value)| CustomClaim { key: key.into(), value: value.into() }).to_vec();
-    let names = ["birthdate", "phone_number", "nickname", "zoneinfo"].map(str::to_owned);
+    // One that was set before its type was checked does not go out.
+    let custom = custom.into_iter().chain([("phone_number_verified", "yes")]);
+    let custom = custom.map(|(key, value)| CustomClaim { key: key.into(), value: value.into() }).collect();
+    let names = ["birthdate", "phone_number", "nickname", "zoneinfo", "phone_number_verified"].map(str::to_owned);
 
     assert_eq!(
         Value::Object(PersonClaims { custom, ..ada() }.released(&Scopes::default(), &names)),
