@@ -168,23 +168,28 @@ async fn claims(app: &App, present: &SignedIn, interaction: &Interaction) -> Res
     let asked = |name| scopes.contains(name);
     let mut claims = Vec::new();
     if asked(scope::PROFILE) {
-        claims.push(Claim { what: "Name", value: person.display_name.clone() });
-        claims.push(Claim { what: "Username", value: person.username.clone() });
+        claims.push(Claim::new("Name", &person.display_name));
+        claims.push(Claim::new("Username", &person.username));
         let picture = if present.user.picture().is_some() { "the one you uploaded" } else { "your initials" };
-        claims.push(Claim { what: "Picture", value: picture.to_owned() });
+        claims.push(Claim::new("Picture", picture));
+        // Whatever administrators set beside goes with the profile.
+        claims.extend(person.custom().map(|(key, value)| match value {
+            serde_json::Value::String(text) => Claim::new(key, text),
+            other => Claim::new(key, other.to_string()),
+        }));
     }
     if asked(scope::EMAIL) {
-        claims.push(Claim { what: "E-mail", value: person.email.clone().unwrap_or_else(|| "none".to_owned()) });
+        claims.push(Claim::new("E-mail", person.email.as_deref().unwrap_or("none")));
     }
     if asked(scope::GROUPS) {
         let groups = if person.groups.is_empty() { "none".to_owned() } else { person.groups.join(", ") };
-        claims.push(Claim { what: "Groups", value: groups });
+        claims.push(Claim::new("Groups", groups));
     }
     if asked(scope::OFFLINE_ACCESS) {
-        claims.push(Claim { what: "Access while you are away", value: "until you withdraw it".to_owned() });
+        claims.push(Claim::new("Access while you are away", "until you withdraw it"));
     }
     if claims.is_empty() {
-        claims.push(Claim { what: "Who you are", value: "a number that stays the same".to_owned() });
+        claims.push(Claim::new("Who you are", "a number that stays the same"));
     }
     Ok(claims)
 }

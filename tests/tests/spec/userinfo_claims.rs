@@ -102,7 +102,24 @@ async fn c43_a_standard_claim_of_another_type_cannot_be_set() {
     }
 }
 
+#[tokio::test]
+async fn what_an_administrator_set_is_on_the_consent_sheet_with_the_profile() {
+    let (server, mut ada, wiki) = setting().await;
+    let address = r#"{"locality": "London"}"#;
+    set_claims(&server, &ada, &[("phone_number", "442079460000"), ("level", "3"), ("address", address)]).await;
+    let mut sheet = async |scope| {
+        let asked = ada.visitor.get(&wiki.authorize(&[("scope", scope)])).await.expect(303);
+        ada.visitor.get(asked.header("location")).await.expect(200).text
+    };
 
+    let shown = sheet("openid profile").await;
+    for (key, value) in [("phone_number", "442079460000"), ("level", "3"), ("address", "London")] {
+        let begins = format!("<li><span>{key}</span><span class=\"value\">");
+        let row = shown.split_once(&begins).unwrap_or_else(|| panic!("{key}: {shown}")).1;
+        assert!(row.split("</span>").next().unwrap().contains(value), "{key}: {row}");
+    }
+    assert!(!sheet("openid email").await.contains("442079460000"), "it goes with the profile only");
+}
 
 #[tokio::test]
 async fn c44_ui02_each_scope_releases_its_claims_and_none_of_anothers() {
