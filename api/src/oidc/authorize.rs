@@ -185,11 +185,6 @@ async fn proceed(
             }
             issue_code(app, circumstances, &present, request, settings, causes).await
         }
-        // Somebody outside the allowed groups need not be asked anything (AZ-12).
-        (Ok(_), Some(_), Some(known)) if outside_group(&known.facts) => {
-            let denied = chancery_domain::policy::access::AccessDenied::NotInGroup;
-            answer(denied.at_authorization_endpoint())
-        }
         (Ok(step), ..) => Ok(Outcome::Page(Box::new(ask(app, headers, &interaction, step, kept_as).await?))),
     }
 }
@@ -202,7 +197,8 @@ fn situation<'a>(
     facts: Option<&'a AccessFacts>,
     now: OffsetDateTime,
 ) -> Situation<'a> {
-    let consented = facts.and_then(|facts| facts.person.as_ref()).and_then(|person| match &person.consent {
+    let person = facts.and_then(|facts| facts.person.as_ref());
+    let consented = person.and_then(|person| match &person.consent {
         ConsentFacts::Given(scopes) => Some(scopes),
         ConsentFacts::Skipped | ConsentFacts::Absent => None,
     });
@@ -211,6 +207,7 @@ fn situation<'a>(
             user: present.user.id(),
             authenticated_at: present.session.authenticated_at,
             consented,
+            in_allowed_group: person.is_some_and(|person| !person.client_is_restricted || person.in_allowed_group),
         }),
         hinted: interaction.request.id_token_hint.as_deref().and_then(|hint| hinted(app, hint)),
         asked_at: interaction.asked_at,
@@ -219,10 +216,6 @@ fn situation<'a>(
         skip_consent: settings.skip_consent,
         done: Done { account_selected: interaction.account_selected, consented: interaction.consented },
     }
-}
-
-fn outside_group(facts: &AccessFacts) -> bool {
-    facts.person.as_ref().is_some_and(|person| person.client_is_restricted && !person.in_allowed_group)
 }
 
 /// The subject of an ID token of ours, however old; anything else hints at nobody (AZ-17).

@@ -149,6 +149,15 @@ async fn az12_somebody_outside_the_allowed_groups_is_denied_with_or_without_a_se
     let wiki = server.client(&json!({ "isGroupRestricted": true })).await;
 
     assert_redirected(&ada.visitor.get(&wiki.authorize(&[])).await, &server, "access_denied");
+    // Whether she has consented is not even asked.
+    let silent = wiki.authorize(&[("prompt", "none")]);
+    assert_redirected(&ada.visitor.get(&silent).await, &server, "access_denied");
+    let mut elsewhere = Person { visitor: server.visitor(), ..ada.clone() };
+    let asked = elsewhere.visitor.get(&wiki.authorize(&[])).await.expect(303);
+    assert_eq!(asked.location().path(), "/login", "who it is must be known first");
+    elsewhere.sign_in().await.expect(200);
+    let resume = format!("/authorize?{}", asked.location().query().unwrap());
+    assert_redirected(&elsewhere.visitor.get(&resume).await, &server, "access_denied");
 
     let mut admin = server.admin.clone();
     let group = json!({ "name": "editors", "friendlyName": "Editors" });
