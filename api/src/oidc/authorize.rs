@@ -17,15 +17,14 @@ use chancery_domain::ids::{ClientId, GrantId, UserId};
 use chancery_domain::oauth::authorization_response::{AuthorizationResponse, ResponseMode};
 use chancery_domain::oauth::error::OAuthError;
 use chancery_domain::oauth::params::Params;
-use chancery_domain::oauth::redirect_uri;
 use chancery_domain::oauth::token_value::code;
 use chancery_domain::policy::access::{AccessFacts, ConsentFacts};
 use chancery_projections::access::{self, Asked};
 use chancery_projections::clients::ClientRow;
-use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::error::{store_error, unavailable};
+use super::interaction::{self, Interaction};
 use crate::app::App;
 use crate::http::cookie;
 use crate::http::form::{body_params, query_params};
@@ -35,22 +34,10 @@ use crate::http::session::{SignedIn, signed_in};
 use crate::pages::desk::{FormPost, Member};
 use crate::pages::render::{desk_frame, error_page, page};
 
-const INTERACTION: &str = "interaction";
-
-/// A request that waits for its person.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Interaction {
-    pub request: AuthorizationRequest,
-    #[serde(with = "time::serde::rfc3339")]
-    pub asked_at: OffsetDateTime,
-    pub account_selected: bool,
-    pub consented: bool,
-}
-
 /// What a handler here ends in: an answer for the app, or a page for the person.
 pub enum Outcome {
     Answer(AuthorizationResponse),
-    Page(Box<Response>),
+    Page(Response),
 }
 
 pub async fn authorize(
@@ -74,7 +61,7 @@ pub async fn authorize(
     };
     match outcome {
         Ok(Outcome::Answer(answer)) => respond(&app, answer),
-        Ok(Outcome::Page(page)) => *page,
+        Ok(Outcome::Page(page)) => page,
         Err(error) => {
             tracing::error!(%error, "the database failed");
             error_page(&app, StatusCode::SERVICE_UNAVAILABLE, "We will be right back", &[TRY_AGAIN], None)
@@ -93,15 +80,15 @@ async fn begin(
     // Who asks, and where the answer goes: until both are known, nobody is redirected anywhere (RFC 6749 §4.1.2.1).
     let client_id = match request::client_id(params) {
         Ok(id) => id,
-        Err(error) => return Ok(bad_address(app, error)),
+        Err(error) => return Ok(Outcome::Page(bad_address(app, error))),
     };
     let addressed = |row: &ClientRow| request::return_address(params, &row.settings).is_ok();
     let Some(row) = enabled_client(app, &client_id, addressed).await? else {
-        return Ok(bad_address(app, BadAddress::UnknownClient));
+        return Ok(Outcome::Page(bad_address(app, BadAddress::UnknownClient)));
     };
     let address = match request::return_address(params, &row.settings) {
         Ok(address) => address,
-        Err(error) => return Ok(bad_address(app, error)),
+        Err(error) => return Ok(Outcome::Page(bad_address(app, error))),
     };
     let request = match request::parse(params, client_id, address.clone(), &row.settings) {
         Ok(request) => request,
@@ -111,31 +98,21 @@ async fn begin(
     proceed(app, circumstances, headers, interaction, &row.settings, None).await
 }
 
-/// Takes up a kept request in the browser that brought it (attacks, CVE-2022-39222: never in another).
+/// Takes up a kept request in the browser that brought it.
 async fn resume(
     app: &App,
     circumstances: &Circumstances,
     headers: &HeaderMap,
     id: &str,
 ) -> Result<Outcome, sqlx::Error> {
-    let Some(interaction) = look(app, headers, id).await? else {
-        return Ok(Outcome::Page(Box::new(gone(app))));
-    };
-    // RU-08: an address that was unregistered meanwhile gets nothing.
-    let registered = |row: &ClientRow| {
-        redirect_uri::find(&row.settings.redirect_uris, &interaction.request.address.redirect_uri).is_some()
-    };
-    let Some(row) = enabled_client(app, &interaction.request.client_id, registered).await? else {
-        return Ok(bad_address(app, BadAddress::UnknownClient));
-    };
-    if !registered(&row) {
-        return Ok(bad_address(app, BadAddress::UnregisteredRedirectUri));
+    match interaction::look_answerable(app, headers, id).await? {
+        Ok((interaction, row)) => proceed(app, circumstances, headers, interaction, &row.settings, Some(id)).await,
+        Err(page) => Ok(Outcome::Page(page)),
     }
-    proceed(app, circumstances, headers, interaction, &row.settings, Some(id)).await
 }
 
 /// The app, unless there is none or it is disabled. One that memory knows otherwise than it `suits` is read again.
-async fn enabled_client(
+pub async fn enabled_client(
     app: &App,
     id: &ClientId,
     suits: impl Fn(&ClientRow) -> bool,
@@ -171,6 +148,8 @@ async fn proceed(
     let step = next_step(request, &situation(app, &interaction, settings, present.as_ref(), facts, now));
     let answer = |error: OAuthError| Ok(Outcome::Answer(request.address.clone().error(error, &app.issuer)));
     match (step, present, known) {
+        // It was deleted just now.
+        (_, Some(_), None) => Ok(Outcome::Page(bad_address(app, BadAddress::UnknownClient))),
         (Err(error), ..) => answer(error),
         (Ok(Step::Nothing), Some(present), Some(known)) => {
             let causes = match known.decision {
@@ -179,13 +158,13 @@ async fn proceed(
             };
             // Single use: of two tabs, or two presses, one gets the code.
             if let Some(id) = kept_as
-                && take(app, headers, id).await?.is_none()
+                && interaction::take(app, headers, id).await?.is_none()
             {
-                return Ok(Outcome::Page(Box::new(gone(app))));
+                return Ok(Outcome::Page(gone(app)));
             }
             issue_code(app, circumstances, &present, request, settings, causes).await
         }
-        (Ok(step), ..) => Ok(Outcome::Page(Box::new(ask(app, headers, &interaction, step, kept_as).await?))),
+        (Ok(step), ..) => Ok(Outcome::Page(ask(app, headers, &interaction, step, kept_as).await?)),
     }
 }
 
@@ -278,12 +257,7 @@ async fn ask(
     let browser = browser.unwrap_or_else(|| app.entropy.token().expose().clone());
     let id = match kept_as {
         Some(id) => id.to_owned(),
-        None => {
-            let id = app.entropy.token().expose().clone();
-            let key = format!("{browser}.{id}");
-            app.short_lived.put(INTERACTION, &key, interaction, Duration::hours(1), app.now()).await?;
-            id
-        }
+        None => interaction::keep(app, &browser, interaction).await?,
     };
     let path = match step {
         Step::Authenticate => "/login",
@@ -296,25 +270,6 @@ async fn ask(
         cookie::set(response.headers_mut(), cookie::BROWSER, &browser, None);
     }
     Ok(response)
-}
-
-/// The request that this browser brought under this id.
-pub async fn look(app: &App, headers: &HeaderMap, id: &str) -> Result<Option<Interaction>, sqlx::Error> {
-    let Some(browser) = cookie::read(headers, cookie::BROWSER) else { return Ok(None) };
-    app.short_lived.look(INTERACTION, &format!("{browser}.{id}"), app.now()).await
-}
-
-/// The same, used up.
-pub async fn take(app: &App, headers: &HeaderMap, id: &str) -> Result<Option<Interaction>, sqlx::Error> {
-    let Some(browser) = cookie::read(headers, cookie::BROWSER) else { return Ok(None) };
-    app.short_lived.take(INTERACTION, &format!("{browser}.{id}"), app.now()).await
-}
-
-/// Keeps a request again with what its person did for it.
-pub async fn update(app: &App, headers: &HeaderMap, id: &str, interaction: &Interaction) -> Result<(), sqlx::Error> {
-    let Some(browser) = cookie::read(headers, cookie::BROWSER) else { return Ok(()) };
-    let key = format!("{browser}.{id}");
-    app.short_lived.put(INTERACTION, &key, interaction, Duration::hours(1), app.now()).await
 }
 
 /// The answer, by the way the request asked for.
@@ -353,10 +308,11 @@ pub fn see_other(location: &str) -> Response {
     }
 }
 
-fn bad_address(app: &App, error: BadAddress) -> Outcome {
-    tracing::info!(%error, "an authorization request was refused");
+/// Nobody is redirected anywhere: the person is told.
+pub fn bad_address(app: &App, error: BadAddress) -> Response {
+    tracing::info!(reason = %error, "an authorization request was refused");
     let says = crate::accounts::sentence(&error);
-    Outcome::Page(Box::new(bad_request(app, &format!("{says}."))))
+    bad_request(app, &format!("{says}."))
 }
 
 fn bad_request(app: &App, says: &str) -> Response {

@@ -5,6 +5,7 @@ mod consent;
 mod discovery;
 pub mod end_session;
 pub mod error;
+pub mod interaction;
 mod introspect;
 mod person;
 mod revoke;

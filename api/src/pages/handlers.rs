@@ -22,7 +22,8 @@ use crate::http::form::query_params;
 use crate::http::request::Circumstances;
 use crate::http::security_headers::allow_form_action;
 use crate::http::session::{MaybeSignedIn, SignedIn};
-use crate::oidc::authorize::{self, Interaction, form_target, gone, see_other};
+use crate::oidc::authorize::{form_target, see_other};
+use crate::oidc::interaction::{self, Interaction, look_answerable};
 use crate::oidc::person_claims;
 use crate::webauthn::enrollment;
 
@@ -70,7 +71,7 @@ async fn sign_in(State(app): State<App>, OriginalUri(uri): OriginalUri, headers:
     let sheet = async {
         let params = query_params(uri.query());
         let interaction = match params.value("interaction") {
-            Some(id) => authorize::look(&app, &headers, id).await?,
+            Some(id) => interaction::look(&app, &headers, id).await?,
             None => None,
         };
         let name = app_of(&app, interaction.as_ref()).await?;
@@ -105,13 +106,15 @@ async fn select_account(
     let sheet = async {
         let params = query_params(uri.query());
         let id = params.value("interaction").unwrap_or_default();
-        let Some(interaction) = authorize::look(&app, &headers, id).await? else { return Ok(gone(&app)) };
+        let (interaction, row) = match look_answerable(&app, &headers, id).await? {
+            Ok(answerable) => answerable,
+            Err(page) => return Ok(page),
+        };
         let Some(present) = present else { return Ok(see_other(&format!("/authorize?interaction={id}"))) };
-        let name = app_of(&app, Some(&interaction)).await?;
         let mut response = page(&SelectAccount {
             frame: desk_frame(&app),
             person: present.user.display_name,
-            app: name,
+            app: Some(row.settings.0.name),
             interaction: id.to_owned(),
         });
         allow_return(&mut response, &interaction);
@@ -135,9 +138,12 @@ async fn consent(
     let sheet = async {
         let params = query_params(uri.query());
         let id = params.value("interaction").unwrap_or_default();
-        let Some(interaction) = authorize::look(&app, &headers, id).await? else { return Ok(gone(&app)) };
+        let (interaction, row) = match look_answerable(&app, &headers, id).await? {
+            Ok(answerable) => answerable,
+            Err(page) => return Ok(page),
+        };
         let Some(present) = present else { return Ok(see_other(&format!("/authorize?interaction={id}"))) };
-        let name = app_of(&app, Some(&interaction)).await?.unwrap_or_default();
+        let name = row.settings.0.name;
         let mut response = page(&Consent {
             frame: desk_frame(&app),
             letter: name.chars().next().map(|c| c.to_uppercase().to_string()).unwrap_or_default(),
