@@ -25,6 +25,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::error::{store_error, unavailable};
 use super::interaction::{self, Interaction};
+use super::without_cookies::without_cookies;
 use crate::app::App;
 use crate::http::cookie;
 use crate::http::form::{body_params, query_params};
@@ -50,7 +51,10 @@ pub async fn authorize(
 ) -> Response {
     let params = match method {
         Method::POST => match body_params(&headers, &body) {
-            Ok(params) => params,
+            Ok(params) => match without_cookies(&headers, uri.path(), &params) {
+                Some(again) => return again,
+                None => params,
+            },
             Err(_) => return bad_request(&app, "The app's request is not a form."),
         },
         _ => query_params(uri.query()),

@@ -11,6 +11,7 @@ mod person;
 mod revoke;
 mod token;
 mod userinfo;
+mod without_cookies;
 
 use axum::Router;
 use axum::http::StatusCode;

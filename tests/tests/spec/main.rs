@@ -18,6 +18,7 @@ mod openid_discovery;
 mod pages;
 mod pictures;
 mod places;
+mod posted_requests;
 mod precondition;
 mod proxies;
 mod rate_limits;
