@@ -55,7 +55,10 @@ pub async fn authorize(
                 Some(again) => return again,
                 None => params,
             },
-            Err(_) => return bad_request(&app, "The app's request is not a form."),
+            Err(error) => {
+                tracing::info!(reason = error.description, "an authorization request was refused");
+                return bad_request(&app, "The app's request is not a form.");
+            }
         },
         _ => query_params(uri.query()),
     };
@@ -278,6 +281,9 @@ async fn ask(
 
 /// The answer, by the way the request asked for.
 pub fn respond(app: &App, answer: AuthorizationResponse) -> Response {
+    if let Some((code, description)) = answer.error() {
+        tracing::info!(error = code, reason = description, "an authorization request was refused");
+    }
     match answer.address.mode {
         // RFC 9700 §4.12: 303, so that nothing posted here is posted on.
         ResponseMode::Query => see_other(&answer.location()),
@@ -326,6 +332,7 @@ fn bad_request(app: &App, says: &str) -> Response {
 
 /// A request that was answered, has expired, or began in another browser.
 pub fn gone(app: &App) -> Response {
+    tracing::info!(reason = "it is over, or of another browser", "an authorization request was refused");
     let says = "This sign-in was finished already, took too long, or began in another browser.";
     let next = "Go back to the app and start again.";
     error_page(app, StatusCode::BAD_REQUEST, "This sign-in is over", &[says, next], None)

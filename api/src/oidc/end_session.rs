@@ -60,6 +60,7 @@ async fn ended(
     let client = hint.as_ref().map(|hint| hint.client.clone()).or(named.and_then(Result::ok));
     let redirect = registered_redirect(app, params, client.as_ref()).await?.filter(|_| !contradicts);
     if refused_redirect(params, redirect.as_deref()) {
+        tracing::info!(reason = "the address is not registered for it", "a sign-out was refused");
         let says = "The app asked to return to an address that is not registered for signing out.";
         let action = present.as_ref().map(|_| sign_out_action());
         return Ok(error_page(app, StatusCode::BAD_REQUEST, "This sign-out can’t go on", &[says], action));

@@ -48,6 +48,12 @@ impl ReturnAddress {
 }
 
 impl AuthorizationResponse {
+    /// The error's code and description, if it is one.
+    pub fn error(&self) -> Option<(&str, &str)> {
+        let value = |wanted| self.parameters.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str());
+        Some((value("error")?, value("error_description")?))
+    }
+
     /// The redirect URI with the parameters in its query, kept as it was registered (RFC 6749 §3.1.2 lets it have a query
     /// of its own).
     pub fn location(&self) -> String {
