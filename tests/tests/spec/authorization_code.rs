@@ -226,7 +226,7 @@ async fn cr06_a_code_that_is_altered_in_any_way_is_no_code() {
         code.to_uppercase(),
         format!(" {code}"),
     ];
-    for position in [0, 10, 30, 63] {
+    for position in 0..code.len() {
         let mut bytes = code.clone().into_bytes();
         bytes[position] = if bytes[position] == b'A' { b'B' } else { b'A' };
         altered.push(String::from_utf8(bytes).unwrap());
@@ -299,7 +299,9 @@ async fn pk03_to_pk06_the_verifier_must_match_and_a_wrong_one_uses_the_code_up()
     let padded = format!("{VERIFIER}=");
     let long = "v".repeat(129);
 
-    for verifier in ["", &VERIFIER[..42], &long, "a verifier with spaces in it that is long enough 123", &padded] {
+    let (nul, foreign) = (format!("{VERIFIER}\0"), format!("{VERIFIER}é"));
+    let spaced = "a verifier with spaces in it that is long enough 123";
+    for verifier in ["", &VERIFIER[..42], &long, spaced, &padded, &nul, &foreign] {
         let code = code(&mut ada, &public, &more).await;
         let pairs = |verifier| {
             [

@@ -1,6 +1,8 @@
 //! The authorization endpoint: RFC 6749 §3.1 and §4.1, OpenID Connect Core §3.1.2, RFC 9207; attacks AZ, conformance 11 to
 //! 31.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_tests::node::{Client, Person};
 use chancery_tests::server::Server;
 use chancery_tests::visitor::Answer;
@@ -30,6 +32,15 @@ fn assert_page(answer: &Answer) {
     assert!(answer.headers.get("location").is_none());
     assert!(answer.header("content-type").starts_with("text/html"));
     assert!(answer.text.contains("id=\"error\""), "{}", answer.text);
+}
+
+/// The value of a hidden member of a form, as a browser reads it.
+fn member(answer: &Answer, name: &str) -> String {
+    let begins = format!("name=\"{name}\" value=\"");
+    let (_, rest) = answer.text.split_once(&begins).unwrap_or_else(|| panic!("no {name} in {}", answer.text));
+    let escaped = rest.split('"').next().unwrap();
+    let characters = [("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&#38;", "&")];
+    characters.iter().fold(escaped.to_owned(), |text, (entity, character)| text.replace(entity, character))
 }
 
 #[tokio::test]
@@ -120,6 +131,10 @@ async fn az10_request_objects_are_refused_and_never_fetched() {
     assert_redirected(&answer, &server, "request_not_supported");
     let answer = ada.visitor.get(&wiki.authorize(&[("request_uri", "https://canary.example/")])).await;
     assert_redirected(&answer, &server, "request_uri_not_supported");
+    for object in [("request", "eyJhbGciOiJub25lIn0.e30."), ("request_uri", "https://canary.example/")] {
+        let evil = [object, ("redirect_uri", "https://evil.example/cb")];
+        assert_page(&ada.visitor.get(&wiki.authorize(&evil)).await);
+    }
 }
 
 #[tokio::test]
@@ -226,13 +241,15 @@ async fn a_request_goes_on_only_in_the_browser_that_brought_it_and_once() {
 async fn az15_a_hostile_state_comes_back_encoded_by_query_and_by_form() {
     let (_server, mut ada, wiki) = setting().await;
 
-    for state in ["\"><script>alert(1)</script>", "a\r\nSet-Cookie: x=1", "🙂", &"s".repeat(4_000)] {
+    let quoted = "\"'><script>alert(1)</script>&amp;&#34;\u{2028}";
+    for state in [quoted, "a\r\nSet-Cookie: x=1", "🙂 ü", &"s".repeat(4_000)] {
         let answer = ada.authorize(&wiki, &[("state", state)]).await.expect(303);
         assert_eq!(answer.parameter("state").as_deref(), Some(state));
         assert!(answer.headers.get("set-cookie").is_none());
 
         let answer = ada.authorize(&wiki, &[("state", state), ("response_mode", "form_post")]).await.expect(200);
         assert!(!answer.text.contains("<script>alert"), "{}", answer.text);
+        assert_eq!(member(&answer, "state"), state);
     }
     let answer = ada.visitor.get(&wiki.authorize(&[("state", &"s".repeat(4_097))])).await.expect(303);
     assert_eq!(answer.parameter("error").as_deref(), Some("invalid_request"));
@@ -249,6 +266,10 @@ async fn az16_other_methods_get_no_code() {
     }
 }
 
+fn payload(token: &str) -> &str {
+    token.split('.').nth(1).unwrap()
+}
+
 #[tokio::test]
 async fn az17_a_hint_names_who_must_be_signed_in_and_authenticates_nobody() {
     let (server, mut ada, wiki) = setting().await;
@@ -262,7 +283,16 @@ async fn az17_a_hint_names_who_must_be_signed_in_and_authenticates_nobody() {
     assert!(ada.visitor.get(&wiki.authorize(&silent(&of_ada))).await.parameter("code").is_some());
     assert_redirected(&ada.visitor.get(&wiki.authorize(&silent(&of_bob))).await, &server, "login_required");
     assert_redirected(&server.visitor().get(&wiki.authorize(&silent(&of_ada))).await, &server, "login_required");
-    assert!(ada.visitor.get(&wiki.authorize(&silent("a.forged.hint"))).await.parameter("code").is_some());
+    // Who is named by a hint that we did not sign is nobody's business: it names nobody.
+    let unsigned = format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#), payload(&of_bob));
+    let other = Server::start().await;
+    let mut eve = other.person("eve").await;
+    let theirs = other.client(&json!({})).await;
+    let code = eve.authorize(&theirs, &[]).await.parameter("code").unwrap();
+    let foreign = theirs.redeem(&other, &code).await.expect(200).json()["id_token"].as_str().unwrap().to_owned();
+    for hint in ["a.forged.hint", &unsigned, &foreign] {
+        assert!(ada.visitor.get(&wiki.authorize(&silent(hint))).await.parameter("code").is_some(), "{hint}");
+    }
 }
 
 #[tokio::test]
