@@ -9,6 +9,7 @@ use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, Purpose};
 use chancery_domain::oauth::scope;
 use chancery_domain::user::UserCommand;
 use chancery_projections::{clients, passkeys};
+use serde_json::Value;
 use time::macros::format_description;
 
 use super::desk::{Claim, Consent, Enroll, EnrollSecond, Message, Reauthenticate, SelectAccount, SignIn};
@@ -179,10 +180,7 @@ async fn claims(app: &App, present: &SignedIn, interaction: &Interaction) -> Res
         let picture = if present.user.picture().is_some() { "the one you uploaded" } else { "your initials" };
         claims.push(Claim::new("Picture", picture));
         // Whatever administrators set beside goes with the profile.
-        claims.extend(person.custom().map(|(key, value)| match value {
-            serde_json::Value::String(text) => Claim::new(key, text),
-            other => Claim::new(key, other.to_string()),
-        }));
+        claims.extend(person.custom().map(|(key, value)| Claim::new(key, readable(&value))));
     }
     if asked(scope::EMAIL) {
         claims.push(Claim::new("E-mail", person.email.as_deref().unwrap_or("none")));
@@ -198,6 +196,19 @@ async fn claims(app: &App, present: &SignedIn, interaction: &Interaction) -> Res
         claims.push(Claim::new("Who you are", "a number that stays the same"));
     }
     Ok(claims)
+}
+
+/// A JSON value as people read it.
+fn readable(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(readable).collect::<Vec<_>>().join(", "),
+        Value::Object(members) => {
+            let members = members.iter().map(|(name, value)| format!("{name}: {}", readable(value)));
+            members.collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
 }
 
 async fn help(State(app): State<App>) -> Response {
