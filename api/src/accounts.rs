@@ -252,6 +252,7 @@ pub fn claims_error(refusal: &ClaimsRefusal) -> ApiError {
     match refusal {
         ClaimsRefusal::Reserved(key) => bad("reserved_claim").with_details(json!({ "key": key })),
         ClaimsRefusal::Duplicate(key) => bad("duplicate_claim").with_details(json!({ "key": key })),
+        ClaimsRefusal::Mistyped { key, .. } => bad("validation_failed").with_details(json!({ "key": key })),
         ClaimsRefusal::Malformed | ClaimsRefusal::TooMany => bad("validation_failed"),
     }
 }

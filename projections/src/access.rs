@@ -85,7 +85,9 @@ fn person_facts(
     };
     PersonFacts {
         enabled: person.is_some_and(|person| !person.user.disabled),
-        session_live: session.is_some_and(|session| session.live_at(now)),
+        session_live: session.is_some_and(|session| {
+            session.live_at(now) && person.is_some_and(|person| person.holds(session.passkey()))
+        }),
         client_is_restricted: settings.is_group_restricted,
         in_allowed_group: person.is_some_and(|person| person.is_in_one_of(&client.allowed_groups)),
         consent,

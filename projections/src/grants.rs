@@ -106,9 +106,10 @@ async fn revoke(
 fn cuts_off(event: &Event) -> Option<Option<SessionId>> {
     match event {
         Event::User(UserEvent::SignedOutEverywhere { except }) => Some(*except),
-        Event::User(UserEvent::Disabled | UserEvent::Erased)
+        // A node that had not heard of it yet may have authorized after the event that disabled: enabling ends that, too.
+        Event::User(UserEvent::Disabled | UserEvent::Enabled | UserEvent::Erased)
         | Event::Consent(ConsentEvent::Withdrawn { .. })
-        | Event::Client(ClientEvent::Deleted | ClientEvent::Disabled) => Some(None),
+        | Event::Client(ClientEvent::Deleted | ClientEvent::Disabled | ClientEvent::Enabled) => Some(None),
         _ => None,
     }
 }

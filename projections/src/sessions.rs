@@ -163,14 +163,19 @@ async fn react(connection: &mut PgConnection, recorded: &Recorded, event: &UserE
     let user = crate::uuid(recorded)?;
     let end = "UPDATE sessions SET ended = $2 WHERE user_id = $1 AND ended IS NULL";
     let query = match event {
-        UserEvent::Disabled => sqlx::query(end).bind(user).bind("disabled"),
+        // Enabling ends what began at a node that had not heard yet that they were disabled.
+        UserEvent::Disabled | UserEvent::Enabled => sqlx::query(end).bind(user).bind("disabled"),
         UserEvent::SignedOutEverywhere { except } => sqlx::query(
             "UPDATE sessions SET ended = $2 WHERE user_id = $1 AND ended IS NULL AND session_id IS DISTINCT FROM $3",
         )
         .bind(user)
         .bind("signed_out_everywhere")
         .bind(except.map(|session| session.0)),
-        UserEvent::PasskeyRemoved { passkey_id, .. } | UserEvent::PasskeySuspended { passkey_id, .. } => {
+        // A session that began at that very moment counts no more than its passkey (`Person::holds`), so what is restored
+        // must not bring it back.
+        UserEvent::PasskeyRemoved { passkey_id, .. }
+        | UserEvent::PasskeySuspended { passkey_id, .. }
+        | UserEvent::PasskeyRestored { passkey_id, .. } => {
             sqlx::query("UPDATE sessions SET ended = $2 WHERE user_id = $1 AND passkey_id = $3 AND ended IS NULL")
                 .bind(user)
                 .bind("passkey_gone")

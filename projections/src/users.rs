@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
 use chancery_domain::custom_claim::CustomClaim;
 use chancery_domain::digest::Digest;
-use chancery_domain::ids::{ClientId, GroupId, UserId};
+use chancery_domain::ids::{ClientId, GroupId, PasskeyId, UserId};
 use chancery_domain::user::{Profile, RegisteredVia, UserEvent};
 use chancery_domain::{Event, Recorded};
 use serde::Deserialize;
@@ -244,6 +244,8 @@ pub struct Person {
     pub user: User,
     /// By name.
     pub groups: Vec<Json<GroupOfUser>>,
+    /// Those that may be used.
+    passkeys: Vec<Uuid>,
     consents: Vec<Json<ConsentOfUser>>,
     cutoffs: Vec<Json<CutoffOfUser>>,
 }
@@ -278,6 +280,12 @@ impl Person {
         Some(&consent.scopes)
     }
 
+    /// Whether a session's passkey is still theirs. Removing one ends its sessions; one that began elsewhere in that moment
+    /// is recorded behind it, and counts as little.
+    pub fn holds(&self, passkey: PasskeyId) -> bool {
+        self.passkeys.contains(&passkey.0)
+    }
+
     pub fn is_in_one_of(&self, groups: &[Uuid]) -> bool {
         self.groups.iter().any(|group| groups.contains(&group.group_id))
     }
@@ -295,6 +303,7 @@ pub async fn find_person(executor: impl PgExecutor<'_>, id: UserId) -> Result<Op
         "SELECT {USER},
                 ARRAY(SELECT jsonb_build_object('group_id', g.group_id, 'name', g.name, 'claims', g.claims)
                       FROM groups g JOIN memberships m USING (group_id) WHERE m.user_id = $1 ORDER BY g.name) AS groups,
+                ARRAY(SELECT p.passkey_id FROM passkeys p WHERE p.user_id = $1 AND NOT p.suspended) AS passkeys,
                 ARRAY(SELECT jsonb_build_object('client_id', k.client_id, 'scopes', k.scopes)
                       FROM consents k WHERE k.user_id = $1) AS consents,
                 ARRAY(SELECT jsonb_build_object('stream', c.aggregate_id, 'position', c.position,

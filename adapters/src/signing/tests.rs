@@ -100,9 +100,15 @@ fn issuer_and_expiry_are_checked_and_a_hint_may_be_old() {
 #[test]
 fn jk06_times_of_other_types_and_repeated_members_are_refused() {
     let ring = ring(SigningAlgorithm::EdDSA);
-    for exp in [json!("1800000060"), json!(1_800_000_060.5), json!(-1), json!(null), json!([NOW + 60]), json!(1e300)] {
-        let token = ring.sign(SigningAlgorithm::EdDSA, "JWT", &json!({ "iss": ISSUER, "exp": exp })).unwrap();
-        assert!(ring.verify(&token, expected("JWT")).is_err(), "{exp}");
+    for time in ["exp", "iat", "nbf"] {
+        for spoiled in
+            [json!("1800000060"), json!(1_800_000_060.5), json!(-1), json!(null), json!([NOW + 60]), json!(1e300)]
+        {
+            let mut claims = claims();
+            claims[time] = spoiled.clone();
+            let token = ring.sign(SigningAlgorithm::EdDSA, "JWT", &claims).unwrap();
+            assert!(ring.verify(&token, expected("JWT")).is_err(), "{time}: {spoiled}");
+        }
     }
     let twice = format!(r#"{{"iss":"{ISSUER}","exp":1,"exp":{}}}"#, NOW + 60);
     assert_eq!(strict::claims(&format!("h.{}.s", URL_SAFE_NO_PAD.encode(twice))), None);

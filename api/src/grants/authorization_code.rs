@@ -37,8 +37,7 @@ pub async fn redeem(
     let (user, session) = (authorization.user_id, authorization.session_id);
     let asked = Asked { client: &client.id, person: Some((user, session)), grant: waiting };
     let answer = access::decide(&app.memory, asked, &authorization.scopes, now).await?;
-    let decision = answer.ok_or(OAuthError::invalid_client())?.decision;
-    let causes = decision.map_err(|denied| denied.at_token_endpoint())?;
+    let causes = answer.ok_or(OAuthError::invalid_client())?.decision?;
 
     let first = authorization.scopes.contains(OFFLINE_ACCESS).then(|| {
         let secret = app.store.vault().refresh_token_secret(grant_id.0.as_bytes(), 1, now);

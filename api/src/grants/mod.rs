@@ -67,9 +67,9 @@ pub async fn tokens_for_person(
         true => {
             let person = person_claims(app, authorization.user_id).await?;
             let person = person.ok_or(OAuthError::invalid_grant("the code or token is not valid"))?;
-            let minimal = client.settings().minimal_id_token;
-            let claims = id_token(&app.issuer, authorization, scopes, &person, &access_token, minimal, now);
-            Some(app.keyring.sign(client.settings().id_token_algorithm, "JWT", &claims).map_err(signing_failed)?)
+            let settings = client.settings();
+            let claims = id_token(&app.issuer, settings, authorization, scopes, &person, &access_token, now);
+            Some(app.keyring.sign(settings.id_token_algorithm, "JWT", &claims).map_err(signing_failed)?)
         }
     };
     Ok(Tokens {

@@ -35,8 +35,7 @@ pub async fn refresh(
     let (user, session) = (authorization.user_id, authorization.session_id);
     let asked = Asked { client: &client.id, person: Some((user, session)), grant: Some((grant_id, None)) };
     let answer = access::decide(&app.memory, asked, &authorization.scopes, now).await?;
-    let decision = answer.ok_or(OAuthError::invalid_client())?.decision;
-    let causes = decision.map_err(|denied| denied.at_token_endpoint())?;
+    let causes = answer.ok_or(OAuthError::invalid_client())?.decision?;
 
     let of_generation = |generation| {
         let secrets = app.store.vault().refresh_token_secrets(grant_id.0.as_bytes(), generation, now);

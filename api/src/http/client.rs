@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use chancery_domain::client::ClientSettings;
 use chancery_domain::digest::Digest;
 use chancery_domain::ids::ClientId;
@@ -11,6 +11,7 @@ use chancery_domain::oauth::error::OAuthError;
 use chancery_domain::oauth::params::Params;
 use chancery_projections::clients::RememberedClient;
 
+use super::authorization::authorization;
 use super::request::Circumstances;
 use crate::app::App;
 use crate::limits::guesses::{Guess, Guessed};
@@ -38,10 +39,7 @@ pub async fn authenticate(
     headers: &HeaderMap,
     params: &Params,
 ) -> Result<AuthenticatedClient, ProtocolError> {
-    let authorization = headers.get(header::AUTHORIZATION);
-    // A header that is no text is an attempt, and a failed one.
-    let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
-    let presented = presented_client(authorization, params)?;
+    let presented = presented_client(authorization(headers)?, params)?;
     let anybody = Guess::at(Guessed::ClientSecret, circumstances.address);
     let guess = anybody.about(presented.client_id.as_str());
     app.limits.guesses.admit(&guess, app.now())?;

@@ -18,6 +18,7 @@ pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Re
     if safe || same_origin(request.headers(), &app.issuer) {
         return next.run(request).await;
     }
+    tracing::info!(error = "forbidden", reason = "it came from another site", "a request was refused");
     ApiError::new(StatusCode::FORBIDDEN, "forbidden", "This request came from another site and was refused")
         .into_response()
 }

@@ -89,11 +89,13 @@ async fn by_api_key(app: &App, parts: &mut Parts) -> Result<Option<Principal>, A
         return Ok(Some(Principal { user, actor: Actor::ApiKey(STATIC_USER, ApiKeyId(Uuid::nil())), session: None }));
     }
     let Some(key) = api_keys::by_digest(&app.pool, digest).await?.filter(|key| key.expires_at > app.now()) else {
+        tracing::info!(reason = "it is unknown or has expired", "an API key was refused");
         app.limits.guesses.failed(&guess, app.now()).await?;
         return Ok(None);
     };
     let Some(user) = users::find(&app.pool, key.user()).await? else { return Ok(None) };
     if user.disabled {
+        tracing::info!(reason = "its owner is disabled", "an API key was refused");
         return Err(ApiError::new(axum::http::StatusCode::FORBIDDEN, "user_disabled", "This account is disabled"));
     }
     app.key_uses.note(key.id(), app.now());

@@ -52,7 +52,8 @@ fn parse(value: &str) -> Option<(SessionId, Digest)> {
     Some((SessionId(Uuid::from_slice(id).ok()?), Digest::of(secret)))
 }
 
-/// Who is signed in with these headers, if anybody is: the session is live, the secret matches, the person is enabled.
+/// Who is signed in with these headers, if anybody is: the session is live, the secret matches, the person is enabled and
+/// still has the passkey.
 ///
 /// # Errors
 /// Those of the database: then nobody knows, and nobody is let in.
@@ -61,7 +62,11 @@ pub async fn signed_in(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn
     if let Some(found) = remembered(app, id, secret).await? {
         return Ok(Some(found));
     }
-    // Nobody is turned away for what memory holds: another node may have stepped the session up just now.
+    // Nobody is turned away for what memory holds: another node may have stepped the session up just now, or enrolled its
+    // passkey.
+    if let Some(session) = app.memory.session(id).await? {
+        app.memory.forget_person(session.user());
+    }
     app.memory.forget_session(id);
     remembered(app, id, secret).await
 }
@@ -72,7 +77,8 @@ async fn remembered(app: &App, id: SessionId, secret: Digest) -> Result<Option<S
     if !genuine || !session.live_at(app.now()) {
         return Ok(None);
     }
-    let person = app.memory.person(session.user()).await?.filter(|person| !person.user.disabled);
+    let person = app.memory.person(session.user()).await?;
+    let person = person.filter(|person| !person.user.disabled && person.holds(session.passkey()));
     Ok(person.map(|person| SignedIn { session: session.as_ref().clone(), user: person.user.clone() }))
 }
 

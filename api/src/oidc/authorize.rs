@@ -17,15 +17,15 @@ use chancery_domain::ids::{ClientId, GrantId, UserId};
 use chancery_domain::oauth::authorization_response::{AuthorizationResponse, ResponseMode};
 use chancery_domain::oauth::error::OAuthError;
 use chancery_domain::oauth::params::Params;
-use chancery_domain::oauth::redirect_uri;
 use chancery_domain::oauth::token_value::code;
 use chancery_domain::policy::access::{AccessFacts, ConsentFacts};
 use chancery_projections::access::{self, Asked};
 use chancery_projections::clients::ClientRow;
-use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::error::{store_error, unavailable};
+use super::interaction::{self, Interaction};
+use super::without_cookies::without_cookies;
 use crate::app::App;
 use crate::http::cookie;
 use crate::http::form::{body_params, query_params};
@@ -35,22 +35,10 @@ use crate::http::session::{SignedIn, signed_in};
 use crate::pages::desk::{FormPost, Member};
 use crate::pages::render::{desk_frame, error_page, page};
 
-const INTERACTION: &str = "interaction";
-
-/// A request that waits for its person.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Interaction {
-    pub request: AuthorizationRequest,
-    #[serde(with = "time::serde::rfc3339")]
-    pub asked_at: OffsetDateTime,
-    pub account_selected: bool,
-    pub consented: bool,
-}
-
 /// What a handler here ends in: an answer for the app, or a page for the person.
 pub enum Outcome {
     Answer(AuthorizationResponse),
-    Page(Box<Response>),
+    Page(Response),
 }
 
 pub async fn authorize(
@@ -63,8 +51,14 @@ pub async fn authorize(
 ) -> Response {
     let params = match method {
         Method::POST => match body_params(&headers, &body) {
-            Ok(params) => params,
-            Err(_) => return bad_request(&app, "The app's request is not a form."),
+            Ok(params) => match without_cookies(&headers, uri.path(), &params) {
+                Some(again) => return again,
+                None => params,
+            },
+            Err(error) => {
+                tracing::info!(reason = error.description, "an authorization request was refused");
+                return bad_request(&app, "The app's request is not a form.");
+            }
         },
         _ => query_params(uri.query()),
     };
@@ -74,7 +68,7 @@ pub async fn authorize(
     };
     match outcome {
         Ok(Outcome::Answer(answer)) => respond(&app, answer),
-        Ok(Outcome::Page(page)) => *page,
+        Ok(Outcome::Page(page)) => page,
         Err(error) => {
             tracing::error!(%error, "the database failed");
             error_page(&app, StatusCode::SERVICE_UNAVAILABLE, "We will be right back", &[TRY_AGAIN], None)
@@ -93,15 +87,15 @@ async fn begin(
     // Who asks, and where the answer goes: until both are known, nobody is redirected anywhere (RFC 6749 §4.1.2.1).
     let client_id = match request::client_id(params) {
         Ok(id) => id,
-        Err(error) => return Ok(bad_address(app, error)),
+        Err(error) => return Ok(Outcome::Page(bad_address(app, error))),
     };
     let addressed = |row: &ClientRow| request::return_address(params, &row.settings).is_ok();
     let Some(row) = enabled_client(app, &client_id, addressed).await? else {
-        return Ok(bad_address(app, BadAddress::UnknownClient));
+        return Ok(Outcome::Page(bad_address(app, BadAddress::UnknownClient)));
     };
     let address = match request::return_address(params, &row.settings) {
         Ok(address) => address,
-        Err(error) => return Ok(bad_address(app, error)),
+        Err(error) => return Ok(Outcome::Page(bad_address(app, error))),
     };
     let request = match request::parse(params, client_id, address.clone(), &row.settings) {
         Ok(request) => request,
@@ -111,31 +105,21 @@ async fn begin(
     proceed(app, circumstances, headers, interaction, &row.settings, None).await
 }
 
-/// Takes up a kept request in the browser that brought it (attacks, CVE-2022-39222: never in another).
+/// Takes up a kept request in the browser that brought it.
 async fn resume(
     app: &App,
     circumstances: &Circumstances,
     headers: &HeaderMap,
     id: &str,
 ) -> Result<Outcome, sqlx::Error> {
-    let Some(interaction) = look(app, headers, id).await? else {
-        return Ok(Outcome::Page(Box::new(gone(app))));
-    };
-    // RU-08: an address that was unregistered meanwhile gets nothing.
-    let registered = |row: &ClientRow| {
-        redirect_uri::find(&row.settings.redirect_uris, &interaction.request.address.redirect_uri).is_some()
-    };
-    let Some(row) = enabled_client(app, &interaction.request.client_id, registered).await? else {
-        return Ok(bad_address(app, BadAddress::UnknownClient));
-    };
-    if !registered(&row) {
-        return Ok(bad_address(app, BadAddress::UnregisteredRedirectUri));
+    match interaction::look_answerable(app, headers, id).await? {
+        Ok((interaction, row)) => proceed(app, circumstances, headers, interaction, &row.settings, Some(id)).await,
+        Err(page) => Ok(Outcome::Page(page)),
     }
-    proceed(app, circumstances, headers, interaction, &row.settings, Some(id)).await
 }
 
 /// The app, unless there is none or it is disabled. One that memory knows otherwise than it `suits` is read again.
-async fn enabled_client(
+pub async fn enabled_client(
     app: &App,
     id: &ClientId,
     suits: impl Fn(&ClientRow) -> bool,
@@ -171,6 +155,8 @@ async fn proceed(
     let step = next_step(request, &situation(app, &interaction, settings, present.as_ref(), facts, now));
     let answer = |error: OAuthError| Ok(Outcome::Answer(request.address.clone().error(error, &app.issuer)));
     match (step, present, known) {
+        // It was deleted just now.
+        (_, Some(_), None) => Ok(Outcome::Page(bad_address(app, BadAddress::UnknownClient))),
         (Err(error), ..) => answer(error),
         (Ok(Step::Nothing), Some(present), Some(known)) => {
             let causes = match known.decision {
@@ -179,18 +165,13 @@ async fn proceed(
             };
             // Single use: of two tabs, or two presses, one gets the code.
             if let Some(id) = kept_as
-                && take(app, headers, id).await?.is_none()
+                && interaction::take(app, headers, id).await?.is_none()
             {
-                return Ok(Outcome::Page(Box::new(gone(app))));
+                return Ok(Outcome::Page(gone(app)));
             }
             issue_code(app, circumstances, &present, request, settings, causes).await
         }
-        // Somebody outside the allowed groups need not be asked anything (AZ-12).
-        (Ok(_), Some(_), Some(known)) if outside_group(&known.facts) => {
-            let denied = chancery_domain::policy::access::AccessDenied::NotInGroup;
-            answer(denied.at_authorization_endpoint())
-        }
-        (Ok(step), ..) => Ok(Outcome::Page(Box::new(ask(app, headers, &interaction, step, kept_as).await?))),
+        (Ok(step), ..) => Ok(Outcome::Page(ask(app, headers, &interaction, step, kept_as).await?)),
     }
 }
 
@@ -202,7 +183,8 @@ fn situation<'a>(
     facts: Option<&'a AccessFacts>,
     now: OffsetDateTime,
 ) -> Situation<'a> {
-    let consented = facts.and_then(|facts| facts.person.as_ref()).and_then(|person| match &person.consent {
+    let person = facts.and_then(|facts| facts.person.as_ref());
+    let consented = person.and_then(|person| match &person.consent {
         ConsentFacts::Given(scopes) => Some(scopes),
         ConsentFacts::Skipped | ConsentFacts::Absent => None,
     });
@@ -211,6 +193,7 @@ fn situation<'a>(
             user: present.user.id(),
             authenticated_at: present.session.authenticated_at,
             consented,
+            in_allowed_group: person.is_some_and(|person| !person.client_is_restricted || person.in_allowed_group),
         }),
         hinted: interaction.request.id_token_hint.as_deref().and_then(|hint| hinted(app, hint)),
         asked_at: interaction.asked_at,
@@ -219,10 +202,6 @@ fn situation<'a>(
         skip_consent: settings.skip_consent,
         done: Done { account_selected: interaction.account_selected, consented: interaction.consented },
     }
-}
-
-fn outside_group(facts: &AccessFacts) -> bool {
-    facts.person.as_ref().is_some_and(|person| person.client_is_restricted && !person.in_allowed_group)
 }
 
 /// The subject of an ID token of ours, however old; anything else hints at nobody (AZ-17).
@@ -285,12 +264,7 @@ async fn ask(
     let browser = browser.unwrap_or_else(|| app.entropy.token().expose().clone());
     let id = match kept_as {
         Some(id) => id.to_owned(),
-        None => {
-            let id = app.entropy.token().expose().clone();
-            let key = format!("{browser}.{id}");
-            app.short_lived.put(INTERACTION, &key, interaction, Duration::hours(1), app.now()).await?;
-            id
-        }
+        None => interaction::keep(app, &browser, interaction).await?,
     };
     let path = match step {
         Step::Authenticate => "/login",
@@ -305,27 +279,11 @@ async fn ask(
     Ok(response)
 }
 
-/// The request that this browser brought under this id.
-pub async fn look(app: &App, headers: &HeaderMap, id: &str) -> Result<Option<Interaction>, sqlx::Error> {
-    let Some(browser) = cookie::read(headers, cookie::BROWSER) else { return Ok(None) };
-    app.short_lived.look(INTERACTION, &format!("{browser}.{id}"), app.now()).await
-}
-
-/// The same, used up.
-pub async fn take(app: &App, headers: &HeaderMap, id: &str) -> Result<Option<Interaction>, sqlx::Error> {
-    let Some(browser) = cookie::read(headers, cookie::BROWSER) else { return Ok(None) };
-    app.short_lived.take(INTERACTION, &format!("{browser}.{id}"), app.now()).await
-}
-
-/// Keeps a request again with what its person did for it.
-pub async fn update(app: &App, headers: &HeaderMap, id: &str, interaction: &Interaction) -> Result<(), sqlx::Error> {
-    let Some(browser) = cookie::read(headers, cookie::BROWSER) else { return Ok(()) };
-    let key = format!("{browser}.{id}");
-    app.short_lived.put(INTERACTION, &key, interaction, Duration::hours(1), app.now()).await
-}
-
 /// The answer, by the way the request asked for.
 pub fn respond(app: &App, answer: AuthorizationResponse) -> Response {
+    if let Some((code, description)) = answer.error() {
+        tracing::info!(error = code, reason = description, "an authorization request was refused");
+    }
     match answer.address.mode {
         // RFC 9700 §4.12: 303, so that nothing posted here is posted on.
         ResponseMode::Query => see_other(&answer.location()),
@@ -360,10 +318,11 @@ pub fn see_other(location: &str) -> Response {
     }
 }
 
-fn bad_address(app: &App, error: BadAddress) -> Outcome {
-    tracing::info!(%error, "an authorization request was refused");
+/// Nobody is redirected anywhere: the person is told.
+pub fn bad_address(app: &App, error: BadAddress) -> Response {
+    tracing::info!(reason = %error, "an authorization request was refused");
     let says = crate::accounts::sentence(&error);
-    Outcome::Page(Box::new(bad_request(app, &format!("{says}."))))
+    bad_request(app, &format!("{says}."))
 }
 
 fn bad_request(app: &App, says: &str) -> Response {
@@ -373,6 +332,7 @@ fn bad_request(app: &App, says: &str) -> Response {
 
 /// A request that was answered, has expired, or began in another browser.
 pub fn gone(app: &App) -> Response {
+    tracing::info!(reason = "it is over, or of another browser", "an authorization request was refused");
     let says = "This sign-in was finished already, took too long, or began in another browser.";
     let next = "Go back to the app and start again.";
     error_page(app, StatusCode::BAD_REQUEST, "This sign-in is over", &[says, next], None)

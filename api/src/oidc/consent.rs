@@ -8,7 +8,8 @@ use chancery_domain::consent::{Consent, ConsentCommand, stream};
 use chancery_domain::oauth::error::{ErrorCode, OAuthError};
 use chancery_domain::session::SessionEnd;
 
-use super::authorize::{gone, look, respond, see_other, take, update};
+use super::authorize::{respond, see_other};
+use super::interaction::{look_answerable, take, update};
 use crate::app::App;
 use crate::http::cookie;
 use crate::http::error::ApiError;
@@ -40,7 +41,10 @@ async fn decided(
 ) -> Result<Response, ApiError> {
     let params = body_params(headers, body).map_err(|_| ApiError::invalid_body())?;
     let id = params.value("interaction").unwrap_or_default();
-    let Some(mut interaction) = look(app, headers, id).await? else { return Ok(gone(app)) };
+    let mut interaction = match look_answerable(app, headers, id).await? {
+        Ok((interaction, _)) => interaction,
+        Err(page) => return Ok(page),
+    };
     let request = &interaction.request;
     if params.value("answer") != Some("allow") {
         take(app, headers, id).await?;
@@ -79,7 +83,10 @@ async fn selected(
 ) -> Result<Response, ApiError> {
     let params = body_params(headers, body).map_err(|_| ApiError::invalid_body())?;
     let id = params.value("interaction").unwrap_or_default();
-    let Some(mut interaction) = look(app, headers, id).await? else { return Ok(gone(app)) };
+    let mut interaction = match look_answerable(app, headers, id).await? {
+        Ok((interaction, _)) => interaction,
+        Err(page) => return Ok(page),
+    };
     interaction.account_selected = true;
     update(app, headers, id, &interaction).await?;
     let mut response = see_other(&format!("/authorize?interaction={id}"));

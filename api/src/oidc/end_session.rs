@@ -12,6 +12,7 @@ use chancery_domain::session::{Session, SessionCommand, SessionEnd};
 use chancery_projections::clients;
 
 use super::authorize::{form_target, see_other};
+use super::without_cookies::without_cookies;
 use crate::app::App;
 use crate::http::cookie;
 use crate::http::error::ApiError;
@@ -32,7 +33,15 @@ pub async fn end_session(
     body: Bytes,
 ) -> Response {
     let params = match method {
-        Method::POST => body_params(&headers, &body).unwrap_or_default(),
+        Method::POST => {
+            let params = body_params(&headers, &body).unwrap_or_default();
+            // §2 lets the person be asked where no hint says who signs out: better than to call that done which is not.
+            let shorter = || without_cookies(&headers, uri.path(), &params.without("id_token_hint"));
+            if let Some(again) = without_cookies(&headers, uri.path(), &params).or_else(shorter) {
+                return again;
+            }
+            params
+        }
         _ => query_params(uri.query()),
     };
     ended(&app, &circumstances, present, &params).await.unwrap_or_else(|error| api_error_page(&app, &error))
@@ -51,6 +60,7 @@ async fn ended(
     let client = hint.as_ref().map(|hint| hint.client.clone()).or(named.and_then(Result::ok));
     let redirect = registered_redirect(app, params, client.as_ref()).await?.filter(|_| !contradicts);
     if refused_redirect(params, redirect.as_deref()) {
+        tracing::info!(reason = "the address is not registered for it", "a sign-out was refused");
         let says = "The app asked to return to an address that is not registered for signing out.";
         let action = present.as_ref().map(|_| sign_out_action());
         return Ok(error_page(app, StatusCode::BAD_REQUEST, "This sign-out can’t go on", &[says], action));

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use chancery_adapters::event_store::{ExecuteError, StoreError};
 use chancery_domain::grant::GrantRefusal;
 use chancery_domain::oauth::error::{ErrorCode, OAuthError};
+use chancery_domain::policy::access::AccessDenied;
 use chancery_domain::policy::allowance::Exhausted;
 use serde_json::json;
 
@@ -15,13 +16,30 @@ use crate::limits::guesses::Barred;
 #[derive(Clone, Copy, Debug)]
 pub struct ProtocolError {
     pub error: OAuthError,
+    /// What the client does not hear.
+    why: Option<Why>,
     /// Seconds to wait, for somebody who asked too often.
     too_many: Option<i64>,
 }
 
+/// Whose rule refused.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+enum Why {
+    #[error(transparent)]
+    Grant(GrantRefusal),
+    #[error(transparent)]
+    Policy(AccessDenied),
+}
+
 impl From<OAuthError> for ProtocolError {
     fn from(error: OAuthError) -> Self {
-        Self { error, too_many: None }
+        Self { error, why: None, too_many: None }
+    }
+}
+
+impl From<AccessDenied> for ProtocolError {
+    fn from(denied: AccessDenied) -> Self {
+        Self { why: Some(Why::Policy(denied)), ..denied.at_token_endpoint().into() }
     }
 }
 
@@ -29,7 +47,7 @@ impl From<OAuthError> for ProtocolError {
 impl From<Exhausted> for ProtocolError {
     fn from(exhausted: Exhausted) -> Self {
         let error = OAuthError::new(ErrorCode::TemporarilyUnavailable, "too many requests; see Retry-After");
-        Self { error, too_many: Some(exhausted.seconds()) }
+        Self { error, why: None, too_many: Some(exhausted.seconds()) }
     }
 }
 
@@ -59,8 +77,7 @@ impl From<ExecuteError<GrantRefusal>> for ProtocolError {
     fn from(error: ExecuteError<GrantRefusal>) -> Self {
         match error {
             ExecuteError::Refused(refusal) => {
-                tracing::info!(%refusal, "a grant was refused");
-                OAuthError::from(refusal).into()
+                Self { why: Some(Why::Grant(refusal)), ..OAuthError::from(refusal).into() }
             }
             ExecuteError::Store(error) => error.into(),
         }
@@ -82,6 +99,11 @@ impl IntoResponse for ProtocolError {
         let OAuthError { code, description } = self.error;
         let body = Json(json!({ "error": code.as_str(), "error_description": description }));
         let status = if self.too_many.is_some() { StatusCode::TOO_MANY_REQUESTS } else { status(code) };
+        // Failures of ours were logged where they happened; a flood is counted, and not written down line by line.
+        if status.is_client_error() && self.too_many.is_none() {
+            let reason = self.why.map_or_else(|| description.to_owned(), |why| why.to_string());
+            tracing::info!(error = code.as_str(), reason, "a client's request was refused");
+        }
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

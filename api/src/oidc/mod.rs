@@ -5,11 +5,13 @@ mod consent;
 mod discovery;
 pub mod end_session;
 pub mod error;
+pub mod interaction;
 mod introspect;
 mod person;
 mod revoke;
 mod token;
 mod userinfo;
+mod without_cookies;
 
 use axum::Router;
 use axum::http::StatusCode;

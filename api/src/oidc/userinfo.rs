@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::error::ProtocolError;
 use super::person;
 use crate::app::App;
+use crate::http::authorization::authorization;
 use crate::http::form::{body_params, query_params};
 
 const INVALID_TOKEN: OAuthError = OAuthError::new(ErrorCode::InvalidToken, "the access token is not valid");
@@ -49,9 +50,9 @@ fn bearer_token(headers: &HeaderMap, form: &Params, query: &Params) -> Result<St
     if query.value("access_token").is_some() {
         return Err(OAuthError::invalid_request("the access token does not belong into the URI"));
     }
-    let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let header =
-        header.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    form.check()?;
+    let header = authorization(headers)?.and_then(|value| value.split_once(' '));
+    let header = header.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     match (header, form.value("access_token")) {
         (Some(_), Some(_)) => Err(OAuthError::invalid_request("send the access token one way only")),
         (Some((_, token)), None) => Ok(token.trim().to_owned()),

@@ -9,6 +9,7 @@ use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, Purpose};
 use chancery_domain::oauth::scope;
 use chancery_domain::user::UserCommand;
 use chancery_projections::{clients, passkeys};
+use serde_json::Value;
 use time::macros::format_description;
 
 use super::desk::{Claim, Consent, Enroll, EnrollSecond, Message, Reauthenticate, SelectAccount, SignIn};
@@ -22,7 +23,8 @@ use crate::http::form::query_params;
 use crate::http::request::Circumstances;
 use crate::http::security_headers::allow_form_action;
 use crate::http::session::{MaybeSignedIn, SignedIn};
-use crate::oidc::authorize::{self, Interaction, form_target, gone, see_other};
+use crate::oidc::authorize::{form_target, see_other};
+use crate::oidc::interaction::{self, Interaction, look_answerable};
 use crate::oidc::person_claims;
 use crate::webauthn::enrollment;
 
@@ -71,7 +73,7 @@ async fn sign_in(State(app): State<App>, OriginalUri(uri): OriginalUri, headers:
     let sheet = async {
         let params = query_params(uri.query());
         let interaction = match params.value("interaction") {
-            Some(id) => authorize::look(&app, &headers, id).await?,
+            Some(id) => interaction::look(&app, &headers, id).await?,
             None => None,
         };
         let name = app_of(&app, interaction.as_ref()).await?;
@@ -106,13 +108,15 @@ async fn select_account(
     let sheet = async {
         let params = query_params(uri.query());
         let id = params.value("interaction").unwrap_or_default();
-        let Some(interaction) = authorize::look(&app, &headers, id).await? else { return Ok(gone(&app)) };
+        let (interaction, row) = match look_answerable(&app, &headers, id).await? {
+            Ok(answerable) => answerable,
+            Err(page) => return Ok(page),
+        };
         let Some(present) = present else { return Ok(see_other(&format!("/authorize?interaction={id}"))) };
-        let name = app_of(&app, Some(&interaction)).await?;
         let mut response = page(&SelectAccount {
             frame: desk_frame(&app),
             person: present.user.display_name,
-            app: name,
+            app: Some(row.settings.0.name),
             interaction: id.to_owned(),
         });
         allow_return(&mut response, &interaction);
@@ -136,9 +140,12 @@ async fn consent(
     let sheet = async {
         let params = query_params(uri.query());
         let id = params.value("interaction").unwrap_or_default();
-        let Some(interaction) = authorize::look(&app, &headers, id).await? else { return Ok(gone(&app)) };
+        let (interaction, row) = match look_answerable(&app, &headers, id).await? {
+            Ok(answerable) => answerable,
+            Err(page) => return Ok(page),
+        };
         let Some(present) = present else { return Ok(see_other(&format!("/authorize?interaction={id}"))) };
-        let name = app_of(&app, Some(&interaction)).await?.unwrap_or_default();
+        let name = row.settings.0.name;
         let mut response = page(&Consent {
             frame: desk_frame(&app),
             letter: name.chars().next().map(|c| c.to_uppercase().to_string()).unwrap_or_default(),
@@ -169,25 +176,40 @@ async fn claims(app: &App, present: &SignedIn, interaction: &Interaction) -> Res
     let asked = |name| scopes.contains(name);
     let mut claims = Vec::new();
     if asked(scope::PROFILE) {
-        claims.push(Claim { what: "Name", value: person.display_name.clone() });
-        claims.push(Claim { what: "Username", value: person.username.clone() });
+        claims.push(Claim::new("Name", &person.display_name));
+        claims.push(Claim::new("Username", &person.username));
         let picture = if present.user.picture().is_some() { "the one you uploaded" } else { "your initials" };
-        claims.push(Claim { what: "Picture", value: picture.to_owned() });
+        claims.push(Claim::new("Picture", picture));
+        // Whatever administrators set beside goes with the profile.
+        claims.extend(person.custom().map(|(key, value)| Claim::new(key, readable(&value))));
     }
     if asked(scope::EMAIL) {
-        claims.push(Claim { what: "E-mail", value: person.email.clone().unwrap_or_else(|| "none".to_owned()) });
+        claims.push(Claim::new("E-mail", person.email.as_deref().unwrap_or("none")));
     }
     if asked(scope::GROUPS) {
         let groups = if person.groups.is_empty() { "none".to_owned() } else { person.groups.join(", ") };
-        claims.push(Claim { what: "Groups", value: groups });
+        claims.push(Claim::new("Groups", groups));
     }
     if asked(scope::OFFLINE_ACCESS) {
-        claims.push(Claim { what: "Access while you are away", value: "until you withdraw it".to_owned() });
+        claims.push(Claim::new("Access while you are away", "until you withdraw it"));
     }
     if claims.is_empty() {
-        claims.push(Claim { what: "Who you are", value: "a number that stays the same".to_owned() });
+        claims.push(Claim::new("Who you are", "a number that stays the same"));
     }
     Ok(claims)
+}
+
+/// A JSON value as people read it.
+fn readable(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(readable).collect::<Vec<_>>().join(", "),
+        Value::Object(members) => {
+            let members = members.iter().map(|(name, value)| format!("{name}: {}", readable(value)));
+            members.collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
 }
 
 async fn help(State(app): State<App>) -> Response {

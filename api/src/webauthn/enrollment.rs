@@ -73,6 +73,7 @@ pub async fn by_code(app: &App, circumstances: &Circumstances, code: String) -> 
     let guess = Guess::at(Guessed::EnrollmentLink, circumstances.address);
     app.limits.guesses.admit(&guess, app.now())?;
     let Some((id, secret)) = link::decode(&code) else {
+        tracing::info!(reason = "it is no code of a link", "an enrollment link was refused");
         app.limits.guesses.failed(&guess, app.now()).await?;
         return Err(invalid());
     };
@@ -80,6 +81,7 @@ pub async fn by_code(app: &App, circumstances: &Circumstances, code: String) -> 
     let purpose = match enrollment.purpose_at(secret, app.now()) {
         Ok(purpose) => purpose,
         Err(refusal) => {
+            tracing::info!(reason = %refusal, "an enrollment link was refused");
             if refusal == EnrollmentRefusal::Unknown {
                 app.limits.guesses.failed(&guess, app.now()).await?;
             }

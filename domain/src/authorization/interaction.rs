@@ -6,6 +6,7 @@ use super::request::{AuthorizationRequest, Prompt};
 use crate::ids::UserId;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::scope::Scopes;
+use crate::policy::access::AccessDenied;
 
 /// What is known of the browser that asks.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct Present<'a> {
     pub user: UserId,
     pub authenticated_at: OffsetDateTime,
     pub consented: Option<&'a Scopes>,
+    /// Whether the client is for everybody, or for a group of theirs.
+    pub in_allowed_group: bool,
 }
 
 /// Steps taken for this request.
@@ -58,9 +61,13 @@ pub const SUPPORTED_ACR: [&str; 1] = ["phr"];
 /// The next step, or the error that `prompt=none` turns it into.
 ///
 /// # Errors
-/// `login_required` and its kin where nobody may be asked, `unmet_authentication_requirements` for an essential `acr` that
-/// nothing here can give.
+/// `access_denied` for somebody outside the allowed groups, `login_required` and its kin where nobody may be asked,
+/// `unmet_authentication_requirements` for an essential `acr` that nothing here can give.
 pub fn next_step(request: &AuthorizationRequest, situation: &Situation<'_>) -> Result<Step, OAuthError> {
+    // Attacks AZ-12: whoever may not use the client need not be asked anything; unless the hint names somebody else.
+    if expected(situation).is_some_and(|present| !present.in_allowed_group) {
+        return Err(AccessDenied::NotInGroup.at_authorization_endpoint());
+    }
     let essential = &request.claims.essential_acr;
     if !essential.is_empty() && !essential.iter().any(|acr| SUPPORTED_ACR.contains(&acr.as_str())) {
         // OpenID Connect Unmet Authentication Requirements 1.0.
@@ -82,11 +89,7 @@ pub fn next_step(request: &AuthorizationRequest, situation: &Situation<'_>) -> R
 }
 
 fn missing_step(request: &AuthorizationRequest, situation: &Situation<'_>) -> Step {
-    let Some(present) = &situation.session else { return Step::Authenticate };
-    // OpenID Connect Core §3.1.2.1: the hint names who must be signed in.
-    if situation.hinted.is_some_and(|hinted| hinted != present.user) {
-        return Step::Authenticate;
-    }
+    let Some(present) = expected(situation) else { return Step::Authenticate };
     let fresh = present.authenticated_at > situation.asked_at;
     let asked = |prompt| request.prompts.contains(&prompt);
     if asked(Prompt::SelectAccount) && !situation.done.account_selected && !fresh {
@@ -106,6 +109,12 @@ fn missing_step(request: &AuthorizationRequest, situation: &Situation<'_>) -> St
         return Step::Consent;
     }
     Step::Nothing
+}
+
+/// Who is signed in, if it is who must be: the hint may name somebody (OpenID Connect Core §3.1.2.1).
+fn expected<'a>(situation: &'a Situation<'_>) -> Option<&'a Present<'a>> {
+    let present = situation.session.as_ref();
+    present.filter(|present| situation.hinted.is_none_or(|hinted| hinted == present.user))
 }
 
 /// OpenID Connect Core §3.1.2.1 `max_age`.

@@ -178,7 +178,8 @@ fn ada() -> UserId {
 
 /// Signed in an hour ago, everything consented to.
 fn at_ease(consented: &Scopes) -> Situation<'_> {
-    let present = Present { user: ada(), authenticated_at: NOON - Duration::HOUR, consented: Some(consented) };
+    let authenticated_at = NOON - Duration::HOUR;
+    let present = Present { user: ada(), authenticated_at, consented: Some(consented), in_allowed_group: true };
     Situation {
         session: Some(present),
         hinted: None,
@@ -228,6 +229,23 @@ fn the_hint_names_who_must_be_signed_in() {
     step(&[], &other, Ok(Step::Authenticate));
     step(&[("prompt", "none")], &other, Err(ErrorCode::LoginRequired));
     step(&[], &Situation { hinted: Some(ada()), ..at_ease(&all) }, Ok(Step::Nothing));
+}
+
+#[test]
+fn az12_somebody_outside_the_groups_is_asked_nothing_unless_somebody_else_is_meant() {
+    let (little, denied) = (Scopes::default(), Err(ErrorCode::AccessDenied));
+    let outside = || {
+        let mut situation = at_ease(&little);
+        situation.session.as_mut().unwrap().in_allowed_group = false;
+        situation
+    };
+    for prompt in ["", "none", "login", "consent", "select_account"] {
+        step(&[("prompt", prompt)], &outside(), denied);
+    }
+    step(&[("max_age", "1"), ("prompt", "none")], &outside(), denied);
+    let other = Situation { hinted: Some(UserId(Uuid::from_u128(9))), ..outside() };
+    step(&[], &other, Ok(Step::Authenticate));
+    step(&[("prompt", "none")], &other, Err(ErrorCode::LoginRequired));
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::digest::Digest;
 use crate::event::StoredEvent;
 use crate::ids::ClientId;
 use crate::oauth::token_value::PresentedRefreshToken;
+use crate::policy::access::SessionCause;
 
 /// How long the previous refresh token gets the same successor again.
 const REFRESH_GRACE: Duration = Duration::seconds(30);
@@ -197,6 +198,11 @@ impl Grant {
         }
         if redeem.now >= authorization.code_expires_at {
             return Err(GrantRefusal::CodeExpired);
+        }
+        // OpenID Connect Core §11 lets refresh tokens outlive the session. A code is still part of the sign-in: nobody is
+        // signed in at an app after they signed out here (attacks CR-05).
+        if redeem.causes.session == SessionCause::OfflineAccess {
+            return Err(GrantRefusal::SessionOver);
         }
         // RFC 6749 §4.1.3: if the authorization request had it, the token request has the same.
         if redeem.redirect_uri.as_deref() != Some(&authorization.redirect_uri) {

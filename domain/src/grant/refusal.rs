@@ -15,6 +15,8 @@ pub enum GrantRefusal {
     OtherRedirectUri,
     #[error("a code verifier was sent, but no challenge")]
     UnexpectedVerifier,
+    #[error("the session in which it was authorized is over")]
+    SessionOver,
     #[error("the grant has been revoked")]
     Revoked,
     #[error("the grant has ended")]
@@ -30,6 +32,7 @@ impl From<GrantRefusal> for OAuthError {
             GrantRefusal::AlreadyExists
             | GrantRefusal::Unknown
             | GrantRefusal::OtherClient
+            | GrantRefusal::SessionOver
             | GrantRefusal::Revoked
             | GrantRefusal::Ended => Self::invalid_grant("the code or token is not valid"),
             GrantRefusal::CodeExpired => Self::invalid_grant("the code has expired"),

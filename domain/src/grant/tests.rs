@@ -194,6 +194,17 @@ fn a_code_lives_until_the_second_it_expires() {
 }
 
 #[test]
+fn cr05_a_code_is_not_redeemed_after_its_session_whatever_outlives_it() {
+    let causes = Causes { session: SessionCause::OfflineAccess, ..causes() };
+    let late = redeem(RedeemCode { causes: causes.clone(), ..code() });
+    given_when_then(&[authorized()], late.clone(), Err(GrantRefusal::SessionOver));
+    let then = vec![GrantEvent::CodeReplayed, revoked(RevokedWhy::CodeReplayed)];
+    given_when_then(&[authorized(), issued()], late, Ok(then));
+    let away = Refresh { causes, ..presenting(1, NOON) };
+    assert!(Grant::after([authorized(), issued()].to_vec()).decide(refresh(away)).is_ok(), "a refresh token is");
+}
+
+#[test]
 fn the_redirect_uri_is_that_of_the_request() {
     for redirect_uri in [None, Some("https://wiki.example/cb/".to_owned())] {
         let when = redeem(RedeemCode { redirect_uri, ..code() });
@@ -349,8 +360,13 @@ fn a_thief_learns_nothing_from_a_refusal() {
     let answer = |refusal| OAuthError::from(refusal);
     let same = answer(GrantRefusal::Unknown);
     assert_eq!(same.code, ErrorCode::InvalidGrant);
-    for refusal in [GrantRefusal::OtherClient, GrantRefusal::Revoked, GrantRefusal::Ended, GrantRefusal::AlreadyExists]
-    {
+    for refusal in [
+        GrantRefusal::OtherClient,
+        GrantRefusal::SessionOver,
+        GrantRefusal::Revoked,
+        GrantRefusal::Ended,
+        GrantRefusal::AlreadyExists,
+    ] {
         assert_eq!(answer(refusal), same);
     }
     for refusal in [GrantRefusal::CodeExpired, GrantRefusal::OtherRedirectUri, GrantRefusal::UnexpectedVerifier] {

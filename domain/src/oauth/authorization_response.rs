@@ -48,11 +48,20 @@ impl ReturnAddress {
 }
 
 impl AuthorizationResponse {
+    /// The error's code and description, if it is one.
+    pub fn error(&self) -> Option<(&str, &str)> {
+        let value = |wanted| self.parameters.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str());
+        Some((value("error")?, value("error_description")?))
+    }
+
     /// The redirect URI with the parameters in its query, kept as it was registered (RFC 6749 §3.1.2 lets it have a query
-    /// of its own).
+    /// of its own). The empty fragment keeps a browser from carrying over the one of the request (RFC 9110 §10.2.2, attacks
+    /// AZ-16); programs that are opened by a scheme of their own inherit none, and may be stricter about what they get.
     pub fn location(&self) -> String {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.parameters).finish();
         let separator = if self.address.redirect_uri.contains('?') { '&' } else { '?' };
-        format!("{}{separator}{query}", self.address.redirect_uri)
+        let is_web = ["https:", "http:"].iter().any(|scheme| self.address.redirect_uri.starts_with(scheme));
+        let fragment = if is_web { "#" } else { "" };
+        format!("{}{separator}{query}{fragment}", self.address.redirect_uri)
     }
 }

@@ -258,13 +258,24 @@ fn rfc9207_every_answer_names_its_issuer() {
         state: Some("a b&c".into()),
     };
     let code = address("https://wiki.example/cb").code("xyz".into(), "https://id.example");
-    let location = "https://wiki.example/cb?code=xyz&state=a+b%26c&iss=https%3A%2F%2Fid.example";
+    let location = "https://wiki.example/cb?code=xyz&state=a+b%26c&iss=https%3A%2F%2Fid.example#";
     assert_eq!(code.location(), location);
     let error = OAuthError::new(ErrorCode::AccessDenied, "no");
     let error = address("https://wiki.example/cb?tenant=a").error(error, "https://id.example");
     let location = "https://wiki.example/cb?tenant=a&error=access_denied&error_description=no&state=a+b%26c\
-                    &iss=https%3A%2F%2Fid.example";
+                    &iss=https%3A%2F%2Fid.example#";
     assert_eq!(error.location(), location);
+}
+
+#[test]
+fn az16_a_fragment_of_the_request_is_not_carried_over_to_a_page_of_the_web() {
+    let location = |redirect_uri: &str| {
+        let address = ReturnAddress { redirect_uri: redirect_uri.into(), mode: ResponseMode::Query, state: None };
+        address.code("x".into(), "i").location()
+    };
+    assert_eq!(location("https://wiki.example/cb"), "https://wiki.example/cb?code=x&iss=i#");
+    assert_eq!(location("http://127.0.0.1:1/cb?a"), "http://127.0.0.1:1/cb?a&code=x&iss=i#");
+    assert_eq!(location("app.immich:///oauth-callback"), "app.immich:///oauth-callback?code=x&iss=i");
 }
 
 #[test]

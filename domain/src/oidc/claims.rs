@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::custom_claim::CustomClaim;
+use crate::custom_claim::{CustomClaim, claim_value};
 use crate::oauth::scope::{EMAIL, GROUPS, PROFILE, Scopes};
 
 /// What is known of a person, ready to be told.
@@ -34,13 +34,18 @@ impl PersonClaims {
         claims
     }
 
+    /// What administrators set, as it goes out. A claim that was set before its form was checked is left out while it has
+    /// another.
+    pub fn custom(&self) -> impl Iterator<Item = (&str, Value)> {
+        let told = |claim: &CustomClaim| claim_value(&claim.key, &claim.value).ok();
+        self.custom.iter().filter_map(move |claim| Some((claim.key.as_str(), told(claim)?)))
+    }
+
     /// A claim without a value is left out, never null.
     fn all(&self) -> Map<String, Value> {
         let mut claims = Map::new();
         put(&mut claims, "nickname", &self.username);
-        for CustomClaim { key, value } in &self.custom {
-            claims.insert(key.clone(), unpack(key, value));
-        }
+        claims.extend(self.custom().map(|(key, value)| (key.to_owned(), value)));
         put(&mut claims, "name", &self.display_name);
         put(&mut claims, "display_name", &self.display_name);
         put(&mut claims, "given_name", &self.first_name);
@@ -73,19 +78,3 @@ fn put(claims: &mut Map<String, Value>, name: &str, value: &str) {
         claims.insert(name.to_owned(), json!(value));
     }
 }
-
-/// JSON objects, arrays, numbers and truth values inside the text are meant as such, save in claims that are texts: a
-/// year of birth is no number (OpenID Connect Core §5.1).
-fn unpack(key: &str, value: &str) -> Value {
-    if TEXTS.contains(&key) {
-        return json!(value);
-    }
-    match serde_json::from_str(value) {
-        Ok(Value::Null) | Err(_) => json!(value),
-        Ok(unpacked) => unpacked,
-    }
-}
-
-/// Standard claims that an administrator may set, and that are texts whatever they look like.
-const TEXTS: [&str; 8] =
-    ["middle_name", "nickname", "profile", "website", "gender", "birthdate", "zoneinfo", "phone_number"];

@@ -17,6 +17,7 @@ use crate::oauth::params::Params;
 use crate::oauth::redirect_uri::RedirectUri;
 use crate::oauth::scope::Scopes;
 use crate::policy::access::{Causes, ConsentCause, GroupCause, SessionCause};
+use crate::signing_algorithm::SigningAlgorithm;
 
 const NOON: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
 
@@ -70,8 +71,10 @@ fn openid_core_5_5_a_claim_is_released_by_its_name() {
 #[test]
 fn openid_core_5_1_standard_claims_are_texts_whatever_they_look_like() {
     let custom = [("birthdate", "1815"), ("phone_number", "5550100"), ("nickname", "true"), ("zoneinfo", "[]")];
-    let custom = custom.map(|(key, value)| CustomClaim { key: key.into(), value: value.into() }).to_vec();
-    let names = ["birthdate", "phone_number", "nickname", "zoneinfo"].map(str::to_owned);
+    // One that was set before its type was checked does not go out.
+    let custom = custom.into_iter().chain([("phone_number_verified", "yes")]);
+    let custom = custom.map(|(key, value)| CustomClaim { key: key.into(), value: value.into() }).collect();
+    let names = ["birthdate", "phone_number", "nickname", "zoneinfo", "phone_number_verified"].map(str::to_owned);
 
     assert_eq!(
         Value::Object(PersonClaims { custom, ..ada() }.released(&Scopes::default(), &names)),
@@ -117,7 +120,9 @@ fn openid_core_2_the_id_token() {
     let token = |authorization: &Authorization, minimal| {
         // The access token of OpenID Connect Core appendix A.3, and its at_hash of A.4.
         let access_token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
-        id_token("https://id.example", authorization, &authorization.scopes, &ada(), access_token, minimal, NOON)
+        let client = ClientSettings { minimal_id_token: minimal, ..ClientSettings::named("Wiki") };
+        let (issuer, scopes) = ("https://id.example", &authorization.scopes);
+        id_token(issuer, &client, authorization, scopes, &ada(), access_token, NOON)
     };
     let noon = NOON.unix_timestamp();
     let mut expected = json!({
@@ -135,11 +140,31 @@ fn openid_core_2_the_id_token() {
 }
 
 #[test]
+fn openid_core_3_1_3_6_at_hash_goes_with_the_algorithm_that_signs() {
+    let at_hash = |id_token_algorithm| {
+        let client = ClientSettings { id_token_algorithm, ..ClientSettings::named("Wiki") };
+        let access_token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+        let (authorization, scopes) = (authorization(), Scopes::known(["openid"]));
+        let token = id_token("https://id.example", &client, &authorization, &scopes, &ada(), access_token, NOON);
+        token["at_hash"].clone()
+    };
+
+    assert_eq!(at_hash(SigningAlgorithm::RS256), "77QmUPtjPfzWtF2AnpK9RQ");
+    assert_eq!(at_hash(SigningAlgorithm::ES256), "77QmUPtjPfzWtF2AnpK9RQ");
+    assert_eq!(
+        at_hash(SigningAlgorithm::EdDSA),
+        "q7nS86GgvvFaZkzALLWqJYaJIKw2wCDAVfCAsm5CrBM",
+        "SHA-512, as Ed25519 itself"
+    );
+}
+
+#[test]
 fn custom_claims_never_displace_the_tokens_own() {
     let custom = ["iss", "sub", "aud", "exp", "nonce", "at_hash", "sid"];
     let custom = custom.map(|key| CustomClaim { key: key.into(), value: "forged".into() }).to_vec();
     let (person, scopes) = (PersonClaims { custom, ..ada() }, Scopes::known(["openid", "profile"]));
-    let token = id_token("https://id.example", &authorization(), &scopes, &person, "token", false, NOON);
+    let client = ClientSettings::named("Wiki");
+    let token = id_token("https://id.example", &client, &authorization(), &scopes, &person, "token", NOON);
     assert!(token.as_object().unwrap().values().all(|value| value != "forged"), "{token}");
 }
 

@@ -10,9 +10,10 @@ const redirectUri = `${origin}/callback`;
 const configuration = await client.discovery(
   new URL(issuer),
   clientId,
-  undefined,
+  { id_token_signed_response_alg: process.env.ID_TOKEN_SIGNED_RESPONSE_ALG },
   client.ClientSecretBasic(clientSecret),
-  { execute: [client.allowInsecureRequests] },
+  // The signature is checked as well, though the token came over a connection of its own.
+  { execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks] },
 );
 
 const verifier = client.randomPKCECodeVerifier();

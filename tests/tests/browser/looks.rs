@@ -45,6 +45,14 @@ async fn every_sheet_is_sound() {
     let page = browser.page().await;
     let wiki = server.client(&json!({})).await;
     let mut ada = server.person("ada").await;
+    let address = r#"{"formatted": "12 St James's Square\nLondon", "country": "GB"}"#;
+    let claims = json!([
+        { "key": "phone_number", "value": "442079460000" },
+        { "key": "address", "value": address },
+        { "key": "what_an_administrator_called_it_without_a_thought_for_phones", "value": "n".repeat(120) },
+    ]);
+    let path = format!("/api/custom-claims/user/{}", ada.id);
+    server.admin.clone().json(Method::PUT, &path, &claims).await.expect(200);
     let at = |path: &str| format!("{}{path}", server.issuer());
 
     look_at(&page, "sign-in", &at("/login")).await;

@@ -3,4 +3,5 @@
 mod defenses;
 mod looks;
 mod pictures;
+mod posts;
 mod stories;

@@ -30,7 +30,7 @@ pub async fn enroll(page: &Page, link: &str) {
 }
 
 /// An app whose callback is a page of another origin.
-async fn app_elsewhere(server: &Server, trusted: bool) -> Client {
+pub async fn app_elsewhere(server: &Server, trusted: bool) -> Client {
     let callback = format!("{}/help", server.issuer().replace("localhost", "127.0.0.1"));
     server.client(&json!({ "callbackURLs": [callback], "skipConsent": trusted })).await
 }

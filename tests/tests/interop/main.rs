@@ -23,9 +23,16 @@ async fn setting(callbacks: &[&str], port: u16, settings: Value) -> (Server, Per
 
 #[tokio::test]
 async fn openid_client_for_node_signs_in_and_refreshes() {
+    for algorithm in ["RS256", "EdDSA"] {
+        openid_client_signs_in_and_refreshes(algorithm).await;
+    }
+}
+
+async fn openid_client_signs_in_and_refreshes(algorithm: &str) {
     let port = free_port();
-    let (server, mut ada, client) = setting(&["/callback"], port, json!({ "pkceEnabled": true })).await;
-    let party = RelyingParty::node(&server, &client, port).await;
+    let settings = json!({ "pkceEnabled": true, "idTokenSigningAlg": algorithm });
+    let (server, mut ada, client) = setting(&["/callback"], port, settings).await;
+    let party = RelyingParty::node(&server, &client, port, algorithm).await;
 
     let told = party.sign_in(&mut ada, "/login").await.json();
 
@@ -86,14 +93,21 @@ async fn mod_auth_openidc_guards_a_site() {
 
 /// Proxmox uses this crate, and it parses discovery strictly.
 #[tokio::test]
-async fn openidconnect_for_rust_signs_in() {
+async fn openidconnect_for_rust_signs_in_by_every_algorithm() {
+    for algorithm in ["RS256", "ES256", "EdDSA"] {
+        openidconnect_for_rust_signs_in(algorithm).await;
+    }
+}
+
+async fn openidconnect_for_rust_signs_in(algorithm: &str) {
     use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreProviderMetadata, CoreUserInfoClaims};
     use openidconnect::{
-        AuthorizationCode, ClientId, ClientSecret, CsrfToken, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
-        RedirectUrl, Scope, TokenResponse,
+        AccessTokenHash, AuthorizationCode, ClientId, ClientSecret, CsrfToken, IssuerUrl, Nonce, OAuth2TokenResponse,
+        PkceCodeChallenge, RedirectUrl, Scope, TokenResponse,
     };
 
-    let (server, mut ada, client) = setting(&["/callback"], 1, json!({ "pkceEnabled": true })).await;
+    let settings = json!({ "pkceEnabled": true, "idTokenSigningAlg": algorithm });
+    let (server, mut ada, client) = setting(&["/callback"], 1, settings).await;
     let http = |request: openidconnect::HttpRequest| relying_party::send(request);
     let issuer = IssuerUrl::new(server.issuer().to_owned()).unwrap();
     let metadata = CoreProviderMetadata::discover_async(issuer, &http).await.unwrap();
@@ -113,8 +127,13 @@ async fn openidconnect_for_rust_signs_in() {
     let code = AuthorizationCode::new(answer.parameter("code").unwrap());
     let tokens = party.exchange_code(code).unwrap().set_pkce_verifier(verifier).request_async(&http).await.unwrap();
 
-    let claims = tokens.id_token().unwrap().claims(&party.id_token_verifier(), &nonce).unwrap();
+    let (verifier, token) = (party.id_token_verifier(), tokens.id_token().unwrap());
+    let claims = token.claims(&verifier, &nonce).unwrap();
     assert_eq!(claims.subject().as_str(), ada.id);
+    let (signed_by, key) = (token.signing_alg().unwrap(), token.signing_key(&verifier).unwrap());
+    assert_eq!(serde_json::to_value(signed_by).unwrap(), algorithm);
+    let hash = AccessTokenHash::from_token(tokens.access_token(), signed_by, key).unwrap();
+    assert_eq!(claims.access_token_hash(), Some(&hash), "{algorithm}");
     let info: CoreUserInfoClaims =
         party.user_info(tokens.access_token().clone(), None).unwrap().request_async(&http).await.unwrap();
     assert_eq!(info.email().unwrap().as_str(), "ada@example.org");

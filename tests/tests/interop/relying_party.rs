@@ -35,9 +35,9 @@ fn built() -> PathBuf {
 }
 
 impl RelyingParty {
-    pub async fn node(server: &Server, client: &Client, port: u16) -> Self {
+    pub async fn node(server: &Server, client: &Client, port: u16, algorithm: &str) -> Self {
         let mut command = Command::new("node");
-        command.arg(sources().join("node/relying_party.mjs"));
+        command.env("ID_TOKEN_SIGNED_RESPONSE_ALG", algorithm).arg(sources().join("node/relying_party.mjs"));
         Self::start(command, server, client, port).await
     }
 

@@ -1,6 +1,8 @@
 //! The authorization endpoint: RFC 6749 §3.1 and §4.1, OpenID Connect Core §3.1.2, RFC 9207; attacks AZ, conformance 11 to
 //! 31.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_tests::node::{Client, Person};
 use chancery_tests::server::Server;
 use chancery_tests::visitor::Answer;
@@ -30,6 +32,15 @@ fn assert_page(answer: &Answer) {
     assert!(answer.headers.get("location").is_none());
     assert!(answer.header("content-type").starts_with("text/html"));
     assert!(answer.text.contains("id=\"error\""), "{}", answer.text);
+}
+
+/// The value of a hidden member of a form, as a browser reads it.
+fn member(answer: &Answer, name: &str) -> String {
+    let begins = format!("name=\"{name}\" value=\"");
+    let (_, rest) = answer.text.split_once(&begins).unwrap_or_else(|| panic!("no {name} in {}", answer.text));
+    let escaped = rest.split('"').next().unwrap();
+    let characters = [("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&#38;", "&")];
+    characters.iter().fold(escaped.to_owned(), |text, (entity, character)| text.replace(entity, character))
 }
 
 #[tokio::test]
@@ -120,6 +131,10 @@ async fn az10_request_objects_are_refused_and_never_fetched() {
     assert_redirected(&answer, &server, "request_not_supported");
     let answer = ada.visitor.get(&wiki.authorize(&[("request_uri", "https://canary.example/")])).await;
     assert_redirected(&answer, &server, "request_uri_not_supported");
+    for object in [("request", "eyJhbGciOiJub25lIn0.e30."), ("request_uri", "https://canary.example/")] {
+        let evil = [object, ("redirect_uri", "https://evil.example/cb")];
+        assert_page(&ada.visitor.get(&wiki.authorize(&evil)).await);
+    }
 }
 
 #[tokio::test]
@@ -149,6 +164,15 @@ async fn az12_somebody_outside_the_allowed_groups_is_denied_with_or_without_a_se
     let wiki = server.client(&json!({ "isGroupRestricted": true })).await;
 
     assert_redirected(&ada.visitor.get(&wiki.authorize(&[])).await, &server, "access_denied");
+    // Whether she has consented is not even asked.
+    let silent = wiki.authorize(&[("prompt", "none")]);
+    assert_redirected(&ada.visitor.get(&silent).await, &server, "access_denied");
+    let mut elsewhere = Person { visitor: server.visitor(), ..ada.clone() };
+    let asked = elsewhere.visitor.get(&wiki.authorize(&[])).await.expect(303);
+    assert_eq!(asked.location().path(), "/login", "who it is must be known first");
+    elsewhere.sign_in().await.expect(200);
+    let resume = format!("/authorize?{}", asked.location().query().unwrap());
+    assert_redirected(&elsewhere.visitor.get(&resume).await, &server, "access_denied");
 
     let mut admin = server.admin.clone();
     let group = json!({ "name": "editors", "friendlyName": "Editors" });
@@ -217,13 +241,15 @@ async fn a_request_goes_on_only_in_the_browser_that_brought_it_and_once() {
 async fn az15_a_hostile_state_comes_back_encoded_by_query_and_by_form() {
     let (_server, mut ada, wiki) = setting().await;
 
-    for state in ["\"><script>alert(1)</script>", "a\r\nSet-Cookie: x=1", "🙂", &"s".repeat(4_000)] {
+    let quoted = "\"'><script>alert(1)</script>&amp;&#34;\u{2028}";
+    for state in [quoted, "a\r\nSet-Cookie: x=1", "🙂 ü", &"s".repeat(4_000)] {
         let answer = ada.authorize(&wiki, &[("state", state)]).await.expect(303);
         assert_eq!(answer.parameter("state").as_deref(), Some(state));
         assert!(answer.headers.get("set-cookie").is_none());
 
         let answer = ada.authorize(&wiki, &[("state", state), ("response_mode", "form_post")]).await.expect(200);
         assert!(!answer.text.contains("<script>alert"), "{}", answer.text);
+        assert_eq!(member(&answer, "state"), state);
     }
     let answer = ada.visitor.get(&wiki.authorize(&[("state", &"s".repeat(4_097))])).await.expect(303);
     assert_eq!(answer.parameter("error").as_deref(), Some("invalid_request"));
@@ -240,6 +266,10 @@ async fn az16_other_methods_get_no_code() {
     }
 }
 
+fn payload(token: &str) -> &str {
+    token.split('.').nth(1).unwrap()
+}
+
 #[tokio::test]
 async fn az17_a_hint_names_who_must_be_signed_in_and_authenticates_nobody() {
     let (server, mut ada, wiki) = setting().await;
@@ -253,28 +283,26 @@ async fn az17_a_hint_names_who_must_be_signed_in_and_authenticates_nobody() {
     assert!(ada.visitor.get(&wiki.authorize(&silent(&of_ada))).await.parameter("code").is_some());
     assert_redirected(&ada.visitor.get(&wiki.authorize(&silent(&of_bob))).await, &server, "login_required");
     assert_redirected(&server.visitor().get(&wiki.authorize(&silent(&of_ada))).await, &server, "login_required");
-    assert!(ada.visitor.get(&wiki.authorize(&silent("a.forged.hint"))).await.parameter("code").is_some());
+    // Who is named by a hint that we did not sign is nobody's business: it names nobody.
+    let unsigned = format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#), payload(&of_bob));
+    let other = Server::start().await;
+    let mut eve = other.person("eve").await;
+    let theirs = other.client(&json!({})).await;
+    let code = eve.authorize(&theirs, &[]).await.parameter("code").unwrap();
+    let foreign = theirs.redeem(&other, &code).await.expect(200).json()["id_token"].as_str().unwrap().to_owned();
+    for hint in ["a.forged.hint", &unsigned, &foreign] {
+        assert!(ada.visitor.get(&wiki.authorize(&silent(hint))).await.parameter("code").is_some(), "{hint}");
+    }
 }
 
 #[tokio::test]
-async fn c11_c28_a_request_may_be_posted_and_the_answer_too() {
-    let (server, mut ada, wiki) = setting().await;
-    ada.authorize(&wiki, &[]).await.expect(303);
-    let path = wiki.authorize(&[("response_mode", "form_post")]);
-    let url = url::Url::parse("http://localhost").unwrap().join(&path).unwrap();
-    let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+async fn az16_an_answer_ends_with_a_fragment_of_its_own() {
+    let (_server, mut ada, wiki) = setting().await;
 
-    // An app's page posts it, so the origin is the app's.
-    let answer = ada.visitor.form_with("/authorize", &pairs, &[("origin", "https://wiki.example")]).await.expect(200);
-
-    assert!(answer.text.contains("action=\"https://wiki.example/cb\""), "{}", answer.text);
-    assert!(answer.text.contains("name=\"code\""));
-    assert!(answer.text.contains(&format!("name=\"iss\" value=\"{}\"", server.issuer())));
-    assert!(answer.header("content-security-policy").contains("form-action 'self' https://wiki.example;"));
-    let bad = wiki.authorize(&[("response_mode", "form_post"), ("response_type", "token")]);
-    let answer = ada.visitor.get(&bad).await.expect(200);
-    assert!(answer.text.contains("value=\"unsupported_response_type\""), "errors go the same way");
+    let answer = ada.authorize(&wiki, &[]).await.expect(303);
+    assert!(answer.header("location").ends_with('#'), "{}", answer.header("location"));
+    let answer = ada.visitor.get(&wiki.authorize(&[("scope", "profile")])).await.expect(303);
+    assert!(answer.header("location").ends_with('#'), "{}", answer.header("location"));
 }
 
 #[tokio::test]

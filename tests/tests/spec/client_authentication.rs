@@ -78,6 +78,12 @@ async fn tc02_two_ways_at_once_are_one_too_many() {
     let contradicting = [GRANT, ("client_id", "another")];
     let answer = with_basic(&server, &service.id, &service.secret, &contradicting).await.expect(400);
     assert_eq!(answer.json()["error"], "invalid_request");
+    let good = format!("Basic {}", STANDARD.encode(format!("{}:{}", service.id, service.secret)));
+    for second in ["Basic eDp5", &good] {
+        let headers = [("authorization", good.as_str()), ("authorization", second)];
+        let answer = server.visitor().form_with("/api/oidc/token", &[GRANT], &headers).await.expect(400);
+        assert_eq!(answer.json()["error"], "invalid_request");
+    }
 }
 
 #[tokio::test]

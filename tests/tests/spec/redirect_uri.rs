@@ -1,6 +1,9 @@
 //! Redirect URIs: RFC 9700 §2.1, RFC 8252 §7; attacks RU.
 
+use chancery_domain::client::{Client as ClientAggregate, ClientCommand};
+use chancery_tests::node::Client;
 use chancery_tests::server::Server;
+use reqwest::Method;
 use serde_json::json;
 
 #[tokio::test]
@@ -123,18 +126,55 @@ async fn ru06_a_literal_loopback_address_may_have_any_port() {
     }
 }
 
-#[tokio::test]
-async fn ru08_an_address_that_was_unregistered_meanwhile_gets_no_code() {
-    let server = Server::start().await;
-    let mut ada = server.person("ada").await;
-    let wiki = server.client(&json!({})).await;
-    let interaction = ada.visitor.get(&wiki.authorize(&[])).await.parameter("interaction").unwrap();
+/// What becomes of the app while somebody looks at its consent sheet.
+enum Meanwhile {
+    Unregistered,
+    Disabled,
+    Deleted,
+}
 
+async fn befalls(server: &Server, wiki: &Client, meanwhile: &Meanwhile) {
     let mut admin = server.admin.clone();
-    let settings = json!({ "name": "Wiki", "callbackURLs": ["https://wiki.example/other"] });
-    admin.json(reqwest::Method::PUT, &format!("/api/oidc/clients/{}", wiki.id), &settings).await.expect(200);
+    let path = format!("/api/oidc/clients/{}", wiki.id);
+    match meanwhile {
+        Meanwhile::Unregistered => {
+            let settings = json!({ "name": "Wiki", "callbackURLs": ["https://wiki.example/other"] });
+            admin.json(Method::PUT, &path, &settings).await.expect(200);
+        }
+        Meanwhile::Disabled => {
+            let system = server.app.system();
+            server.app.store.execute::<ClientAggregate>(&wiki.id, ClientCommand::Disable, &system).await.unwrap();
+        }
+        Meanwhile::Deleted => drop(admin.send(Method::DELETE, &path, None, &[]).await.expect(204)),
+    }
+}
 
-    let form = [("interaction", interaction.as_str()), ("answer", "allow")];
-    ada.visitor.form("/consent", &form).await.expect(303);
-    ada.visitor.get(&format!("/authorize?interaction={interaction}")).await.expect(400);
+#[tokio::test]
+async fn ru08_what_an_app_may_not_hear_any_more_it_does_not_hear_whatever_is_pressed() {
+    for meanwhile in [Meanwhile::Unregistered, Meanwhile::Disabled, Meanwhile::Deleted] {
+        let server = Server::start().await;
+        let mut ada = server.person("ada").await;
+        let wiki = server.client(&json!({})).await;
+        let mut waiting = Vec::new();
+        for _ in 0..3 {
+            waiting.push(ada.visitor.get(&wiki.authorize(&[])).await.parameter("interaction").unwrap());
+        }
+        befalls(&server, &wiki, &meanwhile).await;
+        let before = server.app.store.feed().head().await.unwrap();
+
+        for (page, answer, interaction) in [
+            ("/consent", "cancel", &waiting[0]),
+            ("/consent", "allow", &waiting[1]),
+            ("/select-account", "continue", &waiting[2]),
+            ("/select-account", "switch", &waiting[2]),
+        ] {
+            let form = [("interaction", interaction.as_str()), ("answer", answer)];
+            let told = ada.visitor.form(page, &form).await.expect(400);
+            assert!(told.headers.get("location").is_none(), "{page} {answer}");
+            ada.visitor.get(&format!("/authorize?interaction={interaction}")).await.expect(400);
+            ada.visitor.get(&format!("{page}?interaction={interaction}")).await.expect(400);
+        }
+        assert_eq!(server.app.store.feed().head().await.unwrap(), before, "no consent, no code, and nobody signed out");
+        ada.visitor.get("/api/users/me").await.expect(200);
+    }
 }

@@ -1,8 +1,11 @@
 //! OpenID Connect RP-Initiated Logout 1.0; attacks ES, conformance 47 to 52.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chancery_domain::signing_algorithm::SigningAlgorithm;
 use chancery_tests::node::{Client, Person};
 use chancery_tests::server::Server;
-use serde_json::json;
+use serde_json::{Value, json};
 
 async fn setting() -> (Server, Person, Client, String) {
     let server = Server::start().await;
@@ -48,9 +51,55 @@ async fn c50_without_state_nothing_is_added_and_a_post_works_too() {
     let (_server, mut ada, _wiki, hint) = setting().await;
     let pairs = [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", "https://wiki.example/bye")];
 
-    let answer = ada.visitor.form("/api/oidc/end-session", &pairs).await.expect(303);
+    // From a page of the same site: cookies go along.
+    let headers = [("origin", "http://localhost:8000")];
+    let answer = ada.visitor.form_with("/api/oidc/end-session", &pairs, &headers).await.expect(303);
 
     assert_eq!(answer.header("location"), "https://wiki.example/bye");
+    assert!(!signed_in(&mut ada).await);
+}
+
+#[tokio::test]
+async fn c47_what_another_site_posts_without_our_cookies_comes_again_with_them() {
+    let (server, mut ada, _wiki, hint) = setting().await;
+    let pairs =
+        [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", "https://wiki.example/bye"), ("state", "s 1")];
+    let headers = [("origin", "https://wiki.example"), ("sec-fetch-site", "cross-site")];
+
+    // SameSite=Lax: a post from another site brings no cookie, and must not be taken for one of nobody.
+    let again = server.visitor().form_with("/api/oidc/end-session", &pairs, &headers).await.expect(303);
+
+    assert_eq!(again.header("location"), path(&pairs));
+    assert!(signed_in(&mut ada).await);
+    let answer = ada.visitor.get(again.header("location")).await.expect(303);
+    assert_eq!(answer.header("location"), "https://wiki.example/bye?state=s+1");
+    assert!(!signed_in(&mut ada).await);
+    // And whoever has no session at all is not sent round in circles.
+    let answer = server.visitor().get(again.header("location")).await.expect(303);
+    assert_eq!(answer.header("location"), "https://wiki.example/bye?state=s+1");
+}
+
+#[tokio::test]
+async fn c47_where_a_posted_hint_is_too_long_for_an_address_the_person_is_asked() {
+    let (server, mut ada, wiki, _hint) = setting().await;
+    let long = "x".repeat(8_000);
+    let pairs = [("id_token_hint", long.as_str()), ("client_id", wiki.id.as_str()), ("state", "s1")];
+
+    let again = server.visitor().form("/api/oidc/end-session", &pairs).await.expect(303);
+
+    assert_eq!(again.header("location"), path(&pairs[1..]));
+    let asked = ada.visitor.get(again.header("location")).await.expect(200);
+    assert!(asked.text.contains("id=\"confirm\""), "{}", asked.text);
+}
+
+#[tokio::test]
+async fn c51_with_a_hint_alone_the_session_ends_and_a_page_says_so() {
+    let (_server, mut ada, _wiki, hint) = setting().await;
+
+    let answer = ada.visitor.get(&path(&[("id_token_hint", hint.as_str()), ("state", "s1")])).await.expect(200);
+
+    assert!(answer.text.contains("id=\"signed-out\""), "{}", answer.text);
+    assert!(answer.headers.get("location").is_none());
     assert!(!signed_in(&mut ada).await);
 }
 
@@ -74,14 +123,20 @@ async fn es01_without_a_hint_the_person_is_asked() {
 async fn es02_nobody_is_sent_anywhere_on_a_stranger_s_word() {
     let (server, mut ada, _wiki, hint) = setting().await;
     let mut bob = server.person("bob").await;
-    let unsigned = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.e30.";
+    // The very claims of the true one, and the same said by somebody else's server.
+    let claims = hint.split('.').nth(1).unwrap();
+    let unsigned = format!("{}.{claims}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#));
+    let other = Server::start().await;
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    let foreign = other.app.keyring.sign(SigningAlgorithm::RS256, "JWT", &claims).unwrap();
     let registered = ("post_logout_redirect_uri", "https://wiki.example/bye");
 
     for pairs in [
         [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", "https://wiki.example/bye?x=1")],
         [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", "https://evil.example/")],
         [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", "javascript:alert(1)")],
-        [("id_token_hint", unsigned), registered],
+        [("id_token_hint", unsigned.as_str()), registered],
+        [("id_token_hint", foreign.as_str()), registered],
         [("state", "s"), registered],
     ] {
         let answer = ada.visitor.get(&path(&pairs)).await.expect(400);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chancery_adapters::event_store::{Claims, Projection};
 use chancery_adapters::postgres;
+use chancery_domain::client::{Client, ClientCommand};
 use chancery_projections::prune::{self, Pruned};
 use chancery_projections::rebuild::{Report, rebuild};
 use chancery_tests::authenticator::SoftAuthenticator;
@@ -82,6 +83,35 @@ async fn ev09_a_replay_from_zero_equals_the_live_views() {
 
     assert_equal(&report);
     assert_eq!(report.position, server.app.store.feed().head().await.unwrap());
+}
+
+/// Decision 13: enabling became a cut-off when there were views already.
+#[tokio::test]
+async fn ev14_views_that_a_release_before_wrote_follow_what_enabling_means_now() {
+    let server = Server::start().await;
+    let mut admin = server.admin.clone();
+    let ada = server.person("ada").await;
+    let path = format!("/api/users/{}", ada.id);
+    let mut user = admin.get(&path).await.json();
+    for disabled in [true, false] {
+        user["disabled"] = json!(disabled);
+        admin.json(reqwest::Method::PUT, &path, &user).await.expect(200);
+    }
+    Person { visitor: server.visitor(), ..ada }.sign_in().await.expect(200);
+    let wiki = server.client(&json!({})).await;
+    for command in [ClientCommand::Disable, ClientCommand::Enable] {
+        server.app.store.execute::<Client>(&wiki.id, command, &server.app.system()).await.unwrap();
+    }
+    assert!(server.app.history_reached(server.app.store.head()).await);
+    // The event before was the last that counted.
+    let older = "UPDATE grant_cutoffs SET position = position - 1";
+    assert_eq!(sqlx::query(older).execute(&server.app.pool).await.unwrap().rows_affected(), 2);
+
+    let migration = include_str!("../../../migrations/0062_enabling_cuts_off.sql");
+    sqlx::raw_sql(migration).execute(&server.app.pool).await.unwrap();
+
+    let report = rebuilt(&server, false).await;
+    assert!(report.equal(), "{:?}", report.tables);
 }
 
 #[tokio::test]

@@ -79,6 +79,49 @@ async fn c43_c69_every_standard_claim_can_be_set_and_has_its_type() {
 }
 
 #[tokio::test]
+async fn c43_a_standard_claim_of_another_type_cannot_be_set() {
+    let (server, ada, _wiki) = setting().await;
+    let mut admin = server.admin.clone();
+    let group = json!({ "name": "editors", "friendlyName": "Editors" });
+    let group = admin.post("/api/user-groups", &group).await.expect(201).json()["id"].as_str().unwrap().to_owned();
+
+    for (key, value) in [
+        ("birthdate", "10.12.1815"),
+        ("phone_number_verified", "yes"),
+        ("address", "London"),
+        ("address", r#"{"country": null}"#),
+        ("team", "\"\""),
+        ("team", ""),
+    ] {
+        let claims = json!([{ "key": key, "value": value }]);
+        for holder in [format!("user/{}", ada.id), format!("user-group/{group}")] {
+            let path = format!("/api/custom-claims/{holder}");
+            let answer = admin.json(Method::PUT, &path, &claims).await.expect(400).json();
+            assert_eq!(answer["code"], "validation_failed", "{key}: {value}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_an_administrator_set_is_on_the_consent_sheet_with_the_profile() {
+    let (server, mut ada, wiki) = setting().await;
+    let address = r#"{"locality": "London"}"#;
+    set_claims(&server, &ada, &[("phone_number", "442079460000"), ("level", "3"), ("address", address)]).await;
+    let mut sheet = async |scope| {
+        let asked = ada.visitor.get(&wiki.authorize(&[("scope", scope)])).await.expect(303);
+        ada.visitor.get(asked.header("location")).await.expect(200).text
+    };
+
+    let shown = sheet("openid profile").await;
+    for (key, value) in [("phone_number", "442079460000"), ("level", "3"), ("address", "locality: London")] {
+        let begins = format!("<li><span>{key}</span><span class=\"value\">");
+        let row = shown.split_once(&begins).unwrap_or_else(|| panic!("{key}: {shown}")).1;
+        assert!(row.split("</span>").next().unwrap().contains(value), "{key}: {row}");
+    }
+    assert!(!sheet("openid email").await.contains("442079460000"), "it goes with the profile only");
+}
+
+#[tokio::test]
 async fn c44_ui02_each_scope_releases_its_claims_and_none_of_anothers() {
     let (server, mut ada, wiki) = setting().await;
     let names = |claims: &Value| {

@@ -71,6 +71,20 @@ async fn cr05_rt05_whoever_left_the_group_gets_nothing_more() {
     }
 }
 
+/// Decision 13: being in a group is asked at each use, and coming back to it is no new beginning.
+#[tokio::test]
+async fn rt05_whoever_comes_back_to_the_group_goes_on_with_what_they_had() {
+    let (server, mut ada, wiki, group) = restricted().await;
+    let tokens = tokens(&server, &mut ada, &wiki).await;
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+
+    set_members(&server, &group, &[]).await;
+    assert_invalid_grant(&wiki.refresh(&server, refresh).await);
+    set_members(&server, &group, &[&ada.id]).await;
+
+    wiki.refresh(&server, refresh).await.expect(200);
+}
+
 #[tokio::test]
 async fn rt05_a_withdrawn_consent_ends_what_it_gave_and_a_new_one_revives_nothing() {
     let server = Server::start().await;

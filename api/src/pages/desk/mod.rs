@@ -61,8 +61,14 @@ pub struct Consent {
 
 /// What an app will receive.
 pub struct Claim {
-    pub what: &'static str,
+    pub what: String,
     pub value: String,
+}
+
+impl Claim {
+    pub fn new(what: &str, value: impl Into<String>) -> Self {
+        Self { what: what.to_owned(), value: value.into() }
+    }
 }
 
 #[derive(Template)]
