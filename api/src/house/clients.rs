@@ -71,8 +71,7 @@ async fn audience(app: &App, id: &ClientId) -> Result<String, ApiError> {
 }
 
 pub async fn new(State(app): State<App>, Steward(signed_in): Steward) -> Response {
-    let input = ClientInput { pkce_enabled: true, ..ClientInput::default() };
-    let entered = Entered { input, groups: Vec::new(), errors: Vec::new() };
+    let entered = Entered { input: ClientInput::default(), groups: Vec::new(), errors: Vec::new() };
     shown(&app, new_client(&app, &signed_in, &entered).await)
 }
 
@@ -114,10 +113,10 @@ async fn register(
     input: &ClientInput,
     groups: &[GroupId],
 ) -> Result<ClientId, ApiError> {
-    let settings = input.settings(app)?;
+    let settings = input.settings(app, None)?;
     let restricted = settings.is_group_restricted;
     let id = input.id.clone().unwrap_or_else(|| app.entropy.uuid_v4().to_string());
-    let bad = || ApiError::validation(&[("id".into(), "client_id".into(), "has 2 to 128 of a-z A-Z 0-9 . _ -".into())]);
+    let bad = || ApiError::field("id", "client_id", "has 2 to 128 of a-z A-Z 0-9 . _ -");
     let id: ClientId = id.parse().map_err(|_| bad())?;
     let mut unit = app.store.unit(&circumstances.context(app, signed_in.actor()));
     unit.execute::<Client>(id.as_str(), ClientCommand::Register { settings }).await.map_err(client_error)?;

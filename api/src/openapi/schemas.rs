@@ -88,6 +88,7 @@ pub fn all() -> Value {
     let secret = [
         ("id", uuid.clone()),
         ("prefix", text.clone()),
+        ("visiblePrefix", text.clone()),
         ("createdAt", time.clone()),
         ("expiresAt", maybe(time.clone())),
         ("isActive", flag.clone()),

@@ -13,7 +13,7 @@ use crate::accounts;
 use crate::admin::audit_logs::rfc3339;
 use crate::app::App;
 use crate::http::error::ApiError;
-use crate::http::json::JsonBody;
+use crate::http::json::{JsonBody, or_default};
 use crate::http::principal::Principal;
 use crate::http::request::Circumstances;
 use crate::http::session::SignedIn;
@@ -37,7 +37,7 @@ pub async fn list(State(app): State<App>, principal: Principal) -> Result<Json<V
 
 #[derive(Deserialize)]
 pub struct Renaming {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     name: String,
 }
 

@@ -6,6 +6,7 @@ mod answers;
 mod authorization_code;
 mod authorization_endpoint;
 mod authorization_parameters;
+mod bodies;
 mod client_authentication;
 mod client_file;
 mod conformance_page;

@@ -1,6 +1,7 @@
 //! Redirect URIs: RFC 9700 §2.1, RFC 8252 §7; attacks RU.
 
 use chancery_tests::server::Server;
+use reqwest::Method;
 use serde_json::json;
 
 #[tokio::test]
@@ -65,6 +66,7 @@ async fn ru01_to_ru04_anything_but_the_registered_characters_gets_a_page() {
 async fn ru05_ru07_what_would_be_dangerous_cannot_be_registered() {
     let server = Server::start().await;
     let mut admin = server.admin.clone();
+    let wiki = format!("/api/oidc/clients/{}", server.client(&json!({})).await.id);
 
     for uri in [
         "javascript:alert(1)",
@@ -84,12 +86,24 @@ async fn ru05_ru07_what_would_be_dangerous_cannot_be_registered() {
         "not a uri",
     ] {
         for field in ["callbackURLs", "logoutCallbackURLs"] {
-            let answer = admin.post("/api/oidc/clients", &json!({ "name": "App", field: [uri] })).await;
-            assert_eq!(answer.status, 400, "{uri}");
-            assert_eq!(answer.json()["code"], "validation_failed");
-            assert_eq!(answer.json()["details"]["fields"][0]["field"], format!("{field}[0]"));
+            for (method, path) in [(Method::POST, "/api/oidc/clients"), (Method::PUT, wiki.as_str())] {
+                let answer = admin.json(method, path, &json!({ "name": "App", field: [uri] })).await;
+                assert_eq!(answer.status, 400, "{uri}");
+                assert_eq!(answer.json()["code"], "validation_failed");
+                assert_eq!(answer.json()["details"]["fields"][0]["field"], format!("{field}[0]"));
+            }
         }
     }
+    for url in
+        ["javascript:alert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd", "https://a@b.example", "x"]
+    {
+        for (method, path) in [(Method::POST, "/api/oidc/clients"), (Method::PUT, wiki.as_str())] {
+            let answer = admin.json(method, path, &json!({ "name": "App", "launchURL": url })).await.expect(400).json();
+            assert_eq!(answer["details"]["fields"][0]["field"], "launchURL", "{url}");
+        }
+    }
+    let launched = json!({ "name": "App", "launchURL": "http://app.example" });
+    admin.json(Method::PUT, &wiki, &launched).await.expect(200);
 }
 
 #[tokio::test]
@@ -132,7 +146,7 @@ async fn ru08_an_address_that_was_unregistered_meanwhile_gets_no_code() {
 
     let mut admin = server.admin.clone();
     let settings = json!({ "name": "Wiki", "callbackURLs": ["https://wiki.example/other"] });
-    admin.json(reqwest::Method::PUT, &format!("/api/oidc/clients/{}", wiki.id), &settings).await.expect(200);
+    admin.json(Method::PUT, &format!("/api/oidc/clients/{}", wiki.id), &settings).await.expect(200);
 
     let form = [("interaction", interaction.as_str()), ("answer", "allow")];
     ada.visitor.form("/consent", &form).await.expect(303);
