@@ -86,7 +86,9 @@ async fn by_api_key(app: &App, parts: &mut Parts) -> Result<Option<Principal>, A
     app.limits.guesses.admit(&guess, app.now())?;
     if app.config.static_api_key.as_ref().is_some_and(|key| Digest::of(key.expose()) == digest) {
         let user = crate::admin::static_api_key::user(app).await?;
-        return Ok(Some(Principal { user, actor: Actor::ApiKey(STATIC_USER, ApiKeyId(Uuid::nil())), session: None }));
+        let principal =
+            |user| Principal { user, actor: Actor::ApiKey(STATIC_USER, ApiKeyId(Uuid::nil())), session: None };
+        return Ok(Some(user).filter(|user| !user.disabled).map(principal));
     }
     let Some(key) = api_keys::by_digest(&app.pool, digest).await?.filter(|key| key.expires_at > app.now()) else {
         app.limits.guesses.failed(&guess, app.now()).await?;

@@ -28,6 +28,7 @@ mod robustness;
 mod rp_initiated_logout;
 mod sessions;
 mod signing_keys;
+mod static_api_key;
 mod story_rebuild;
 mod story_sign_in;
 mod token_endpoint;
