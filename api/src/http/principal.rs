@@ -94,10 +94,9 @@ async fn by_api_key(app: &App, parts: &mut Parts) -> Result<Option<Principal>, A
         app.limits.guesses.failed(&guess, app.now()).await?;
         return Ok(None);
     };
-    let Some(user) = users::find(&app.pool, key.user()).await? else { return Ok(None) };
-    if user.disabled {
-        return Err(ApiError::new(axum::http::StatusCode::FORBIDDEN, "user_disabled", "This account is disabled"));
-    }
+    // A key is worth what its owner is worth (attacks AD-04): nothing while they are disabled, as their sessions are.
+    let owner = users::find(&app.pool, key.user()).await?.filter(|user| !user.disabled);
+    let Some(user) = owner else { return Ok(None) };
     app.key_uses.note(key.id(), app.now());
     Ok(Some(Principal { actor: Actor::ApiKey(user.id(), key.id()), user, session: None }))
 }

@@ -143,7 +143,7 @@ async fn ad04_a_key_is_worth_what_its_owner_is_worth_now() {
     user["disabled"] = json!(true);
     admin.json(Method::PUT, &path, &user).await.expect(200);
     for key in [&mut key, &mut there] {
-        assert_eq!(key.get("/api/users").await.expect(403).json()["code"], "user_disabled");
+        assert_eq!(key.get("/api/users").await.expect(401).json()["code"], "not_signed_in");
     }
     admin.send(Method::DELETE, &path, None, &[]).await.expect(204);
     for key in [&mut key, &mut there] {
