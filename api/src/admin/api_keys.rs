@@ -55,7 +55,8 @@ pub fn key_error(error: ExecuteError<ApiKeyRefusal>) -> ApiError {
 
 async fn list(State(app): State<App>, principal: Principal, listing: Listing) -> Result<Json<Value>, ApiError> {
     let mut connection = app.pool.acquire().await?;
-    let page = api_keys::of_user(&mut connection, principal.user.id(), &listing.paging).await?;
+    let uses = app.key_uses.all();
+    let page = api_keys::of_user(&mut connection, principal.user.id(), &uses, &listing.paging).await?;
     Ok(Json(envelope(page, |row| key_json(&row, app.key_uses.last(row.id())))))
 }
 

@@ -11,7 +11,7 @@ use chancery_domain::client::{Client, ClientCommand, ClientRefusal, ClientSettin
 use chancery_domain::context::Context;
 use chancery_domain::ids::{ClientId, GroupId};
 use chancery_domain::policy::admin::AdminAction;
-use chancery_projections::clients::{self, ClientRow, SecretRow};
+use chancery_projections::clients::{self, ClientFilter, ClientRow, SecretRow};
 use chancery_projections::groups;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -118,7 +118,7 @@ pub fn client_error(error: ExecuteError<ClientRefusal>) -> ApiError {
 async fn list(State(app): State<App>, principal: Principal, listing: Listing) -> Result<Json<Value>, ApiError> {
     principal.may(&app, AdminAction::ReadClients)?;
     let mut connection = app.pool.acquire().await?;
-    let page = clients::list(&mut connection, listing.search.as_deref(), &listing.paging).await?;
+    let page = clients::list(&mut connection, &filter_of(&listing), &listing.paging).await?;
     let mut rows = Vec::with_capacity(page.rows.len());
     for row in &page.rows {
         let Ok(id) = row.client_id.parse() else { continue };
@@ -129,6 +129,19 @@ async fn list(State(app): State<App>, principal: Principal, listing: Listing) ->
     }
     let mut rows = rows.into_iter();
     Ok(Json(envelope(page, |_| rows.next().unwrap_or_default())))
+}
+
+fn filter_of(listing: &Listing) -> ClientFilter {
+    ClientFilter {
+        search: listing.search.clone(),
+        is_public: listing.flags("isPublic"),
+        pkce_enabled: listing.flags("pkceEnabled"),
+        requires_reauthentication: listing.flags("requiresReauthentication"),
+        requires_pushed_authorization_requests: listing.flags("requiresPushedAuthorizationRequests"),
+        skip_consent: listing.flags("skipConsent"),
+        is_group_restricted: listing.flags("isGroupRestricted"),
+        client_type: listing.filter("clientType"),
+    }
 }
 
 async fn find(State(app): State<App>, principal: Principal, Path(id): Path<String>) -> Result<Tagged, ApiError> {

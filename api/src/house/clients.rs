@@ -6,7 +6,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use chancery_domain::client::{Client, ClientCommand};
 use chancery_domain::ids::{ClientId, GroupId};
-use chancery_projections::{clients, groups};
+use chancery_projections::clients::{self, ClientFilter};
+use chancery_projections::groups;
 
 use super::account::{field_errors, form};
 use super::client::warnings;
@@ -29,8 +30,9 @@ pub async fn list(State(app): State<App>, Steward(signed_in): Steward, OriginalU
     let shown_page = async {
         let (paging, search) = asked(uri.query());
         let mut connection = app.pool.acquire().await?;
-        let text = Some(search.as_str()).filter(|text| !text.is_empty());
-        let rows = clients::list(&mut connection, text, &paging).await?;
+        let text = Some(search.clone()).filter(|text| !text.is_empty());
+        let filter = ClientFilter { search: text, ..ClientFilter::default() };
+        let rows = clients::list(&mut connection, &filter, &paging).await?;
         let pages = pages(&rows, PATH, &search, "app", "apps");
         let mut cards = Vec::with_capacity(rows.rows.len());
         for row in rows.rows {

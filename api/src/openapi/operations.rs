@@ -107,7 +107,7 @@ pub const OPERATIONS: &[Operation] = &[
     put("/api/user-groups/{id}/users", Admin, "Set the members of a group", "UserIds", One("Group")),
     put("/api/user-groups/{id}/allowed-oidc-clients", Admin, "Set the apps of a group", "ClientIds", One("Group")),
 
-    get("/api/oidc/clients", Admin, "List apps", PageOf("ClientInList")),
+    get("/api/oidc/clients", Admin, "List apps; filters: isPublic, pkceEnabled, requiresReauthentication, requiresPushedAuthorizationRequests, skipConsent, isGroupRestricted, clientType", PageOf("ClientInList")),
     post("/api/oidc/clients", Admin, "Register an app", Some("ClientInput"), 201, One("Client")),
     get("/api/oidc/clients/{id}", Admin, "An app", One("Client")),
     put("/api/oidc/clients/{id}", Admin, "Change an app", "ClientInput", One("Client")),

@@ -13,6 +13,7 @@ mod conformance_page;
 mod enrollment;
 mod geo_updates;
 mod history;
+mod lists;
 mod mail;
 mod openapi;
 mod openid_discovery;
