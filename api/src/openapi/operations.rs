@@ -125,10 +125,10 @@ pub const OPERATIONS: &[Operation] = &[
 
     get("/api/sessions", Person, "One's own live sessions", ListOf("Session")),
     delete("/api/sessions/{id}", Person, "End one of one's own sessions"),
-    post("/api/sessions/end-all", Person, "Sign out everywhere else", None, 204, Nothing),
+    post("/api/sessions/end-all", Person, "Sign out everywhere, here too", None, 204, Nothing),
 
     get("/api/audit-logs", Person, "One's own history", PageOf("AuditLog")),
-    get("/api/audit-logs/all", Admin, "The history; filters: userId, clientName, event, location", PageOf("AuditLog")),
+    get("/api/audit-logs/all", Admin, "The history; filters: userID, clientName, event, location", PageOf("AuditLog")),
     get("/api/audit-logs/filters/client-names", Admin, "Apps in the history", ListOf("Text")),
     get("/api/audit-logs/filters/users", Admin, "People in the history, by id", One("Names")),
     get("/api/events", Admin, "The log by position, as it is stored, personal values opened", One("Events")),
@@ -154,6 +154,6 @@ pub const OPERATIONS: &[Operation] = &[
 
     post("/api/application-configuration/test-email", Admin, "Ask for a mail to oneself", None, 204, Nothing),
 
-    get("/api/version/current", Anybody, "The version, and that of the API it is compatible with", One("Version")),
+    get("/api/version/current", Person, "The version, and that of the API it is compatible with", One("Version")),
     get("/api/openapi.json", Anybody, "This document", One("Document")),
 ];
