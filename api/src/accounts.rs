@@ -3,7 +3,7 @@
 use chancery_adapters::event_store::{ExecuteError, StoreError};
 use chancery_domain::Subject;
 use chancery_domain::context::Context;
-use chancery_domain::custom_claim::ClaimsRefusal;
+use chancery_domain::custom_claim::{ClaimsRefusal, MalformedClaim};
 use chancery_domain::digest::Digest;
 use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, EnrollmentRefusal, Purpose, RevokedWhy, link};
 use chancery_domain::ids::{EnrollmentId, GroupId, UserId};
@@ -237,9 +237,7 @@ pub fn user_error(error: ExecuteError<UserRefusal>) -> ApiError {
         UserRefusal::NoSuchVerification => {
             ApiError::new(StatusCode::BAD_REQUEST, "invalid_email_verification_token", sentence(&refusal))
         }
-        UserRefusal::BadPasskeyName => {
-            ApiError::validation(&[("name".into(), "invalid_format".into(), "has 1 to 50 characters".into())])
-        }
+        UserRefusal::BadPasskeyName(wrong) => ApiError::fields(&[*wrong]),
         UserRefusal::LastPasskey => conflict("last_passkey"),
         UserRefusal::LastAdmin => conflict("last_admin"),
         UserRefusal::Claims(refusal) => claims_error(refusal),
@@ -253,7 +251,14 @@ pub fn claims_error(refusal: &ClaimsRefusal) -> ApiError {
         ClaimsRefusal::Reserved(key) => bad("reserved_claim").with_details(json!({ "key": key })),
         ClaimsRefusal::Duplicate(key) => bad("duplicate_claim").with_details(json!({ "key": key })),
         ClaimsRefusal::Mistyped { key, .. } => bad("validation_failed").with_details(json!({ "key": key })),
-        ClaimsRefusal::Malformed | ClaimsRefusal::TooMany => bad("validation_failed"),
+        ClaimsRefusal::Malformed(claims) => {
+            let named = |claim: &MalformedClaim| {
+                let MalformedClaim { index, wrong } = claim;
+                (format!("[{index}].{}", wrong.field), wrong.code.to_owned(), wrong.message.to_owned())
+            };
+            ApiError::validation(&claims.iter().map(named).collect::<Vec<_>>())
+        }
+        ClaimsRefusal::TooMany => ApiError::field("customClaims", "too_long", "are too many: there may be 100"),
     }
 }
 
@@ -262,7 +267,7 @@ pub fn enrollment_error(error: ExecuteError<EnrollmentRefusal>) -> ApiError {
     match error {
         ExecuteError::Store(error) => error.into(),
         ExecuteError::Refused(EnrollmentRefusal::BadLifetime) => {
-            ApiError::validation(&[("ttl".into(), "ttl".into(), "must lie between a second and 31 days".into())])
+            ApiError::field("ttl", "ttl", "must lie between a second and 31 days")
         }
         ExecuteError::Refused(refusal) => {
             ApiError::new(StatusCode::UNAUTHORIZED, "token_invalid_or_expired", sentence(&refusal))

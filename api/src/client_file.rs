@@ -65,10 +65,10 @@ pub async fn import(app: &App, context: &Context, text: &str) -> Result<Vec<(Cli
 }
 
 async fn take(app: &App, unit: &mut Unit, entry: &Entry) -> Result<(ClientId, Outcome), ApiError> {
-    let bad_id = || ApiError::validation(&[("id".into(), "client_id".into(), "is missing or no client id".into())]);
+    let bad_id = || ApiError::field("id", "client_id", "is missing or no client id");
     let id: ClientId = entry.input.id.as_deref().unwrap_or_default().parse().map_err(|_| bad_id())?;
-    let settings = entry.input.settings(app)?;
     let known = clients::find_remembered(&app.pool, &id).await?;
+    let settings = entry.input.settings(app, known.as_ref().map(|known| &*known.row.settings))?;
     let mut commands = match (&known, settings.is_group_restricted) {
         (None, _) => vec![ClientCommand::Register { settings }],
         (Some(_), true) => vec![ClientCommand::Change { settings }],

@@ -12,6 +12,7 @@ use chancery_domain::ids::UserId;
 use chancery_domain::user::UserCommand;
 use chancery_projections::pictures;
 use chancery_projections::users::{self, User};
+use serde_json::json;
 
 use crate::accounts::{self, sentence};
 use crate::admin::users::user_not_found;
@@ -38,7 +39,7 @@ pub fn path(user: &User) -> Option<String> {
 /// The file of a form.
 ///
 /// # Errors
-/// `validation_failed` without one, `image_too_large` beyond [`MAX_BODY`].
+/// `validation_failed` without one, `file_too_large` beyond [`MAX_BODY`].
 pub async fn uploaded(form: Result<Multipart, MultipartRejection>) -> Result<Vec<u8>, ApiError> {
     let unreadable = |error: MultipartError| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => refused(&PictureError::TooLarge),
@@ -56,7 +57,7 @@ pub async fn uploaded(form: Result<Multipart, MultipartRejection>) -> Result<Vec
 /// Gives a person a picture, in place of the one they have.
 ///
 /// # Errors
-/// `invalid_image` or `image_too_large`; whatever keeps it from being recorded.
+/// `invalid_image` or `file_too_large`; whatever keeps it from being recorded.
 pub async fn set(app: &App, context: &Context, user: &User, file: Vec<u8>) -> Result<(), ApiError> {
     let png = make(app, file).await?;
     let sealed = app.store.vault().seal_bytes(&Subject::user(user.id()), PURPOSE, &png).await;
@@ -134,13 +135,13 @@ fn initials(user: &User) -> Initials {
 }
 
 fn missing() -> ApiError {
-    ApiError::validation(&[("file".into(), "required".into(), "is required, in a multipart form".into())])
+    ApiError::field("file", "required", "is required, in a multipart form")
 }
 
 fn refused(error: &PictureError) -> ApiError {
-    let (status, code) = match error {
-        PictureError::NotAnImage => (StatusCode::BAD_REQUEST, "invalid_image"),
-        PictureError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "image_too_large"),
-    };
-    ApiError::new(status, code, sentence(error))
+    match error {
+        PictureError::NotAnImage => ApiError::new(StatusCode::BAD_REQUEST, "invalid_image", sentence(error)),
+        PictureError::TooLarge => ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "file_too_large", sentence(error))
+            .with_details(json!({ "max_size": format!("{} MB", MAX_BYTES / 1024 / 1024) })),
+    }
 }

@@ -22,6 +22,8 @@ use crate::{admin, house, oidc, openapi, pages, pictures, webauthn};
 
 /// The largest body that is read: forms and JSON alike.
 const MAX_BODY: usize = 64 * 1024;
+/// The same where a body lists ids: the members of a group replace those it had, and a group may be large.
+const MAX_LIST: usize = 1024 * 1024;
 /// No request is worked on for longer, whatever it waits for.
 const PATIENCE: Duration = Duration::from_secs(9);
 /// A file may come over a slow line: 5 MB in this time are 1.4 Mbit/s.
@@ -46,6 +48,12 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), csrf::protect))
         .layer(DefaultBodyLimit::max(pictures::MAX_BODY))
         .layer(middleware::from_fn_with_state((app.clone(), UPLOADING), in_time));
+    let lists = Router::new()
+        .merge(admin::lists())
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(app.clone(), csrf::protect))
+        .layer(RequestBodyLimitLayer::new(MAX_LIST))
+        .layer(middleware::from_fn_with_state((app.clone(), PATIENCE), in_time));
     let protocol = oidc::protocol_routes().layer(middleware::from_fn(any_origin));
     Router::new()
         .merge(own)
@@ -59,6 +67,7 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
         .layer(middleware::from_fn_with_state((app.clone(), PATIENCE), in_time))
+        .merge(lists)
         .merge(uploads)
         .layer(middleware::from_fn_with_state(app.clone(), in_our_words))
         .layer(middleware::from_fn_with_state(app.clone(), admission::admit))

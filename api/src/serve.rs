@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use chancery_projections::users;
 use time::Duration;
 
+use crate::admin::static_api_key;
 use crate::config::Config;
 use crate::http::connections::Connections;
 use crate::http::readiness::told_to_stop;
@@ -27,6 +28,7 @@ pub async fn serve(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> 
     let connections = connections.with_context(|| format!("{} cannot be listened on", config.listen))?;
     let (app, ground) = cli::start(config, telemetry).await?;
     wiring::start_mail(&app)?;
+    static_api_key::settle(&app).await.map_err(|error| anyhow::anyhow!(error.message))?;
     tracing::info!(url = app.issuer, "ready");
     if !users::any(&app.pool).await? {
         let link = accounts::issue_setup_link(&app, &app.system(), Duration::DAY).await;

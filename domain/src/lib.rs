@@ -12,6 +12,7 @@ pub mod custom_claim;
 pub mod decider;
 pub mod digest;
 pub mod event;
+pub mod field;
 pub mod ids;
 pub mod personal;
 pub mod policy;

@@ -96,24 +96,33 @@ pub async fn find(executor: impl PgExecutor<'_>, id: ApiKeyId) -> Result<Option<
     sqlx::query_as("SELECT * FROM api_keys WHERE api_key_id = $1").bind(id.0).fetch_optional(executor).await
 }
 
+/// `uses`: when keys were last used, for lists by that; the view does not know.
 pub async fn of_user(
     connection: &mut PgConnection,
     user: UserId,
+    uses: &[(ApiKeyId, OffsetDateTime)],
     paging: &Paging,
 ) -> Result<Page<ApiKeyRow>, sqlx::Error> {
     let total: i64 = sqlx::query_scalar("SELECT count(*) FROM api_keys WHERE user_id = $1")
         .bind(user.0)
         .fetch_one(&mut *connection)
         .await?;
-    let columns = [("createdAt", "created_at"), ("name", "name"), ("expiresAt", "expires_at")];
+    let columns =
+        [("createdAt", "created_at"), ("name", "name"), ("expiresAt", "expires_at"), ("lastUsedAt", "used.at")];
     let order = paging.order(&columns, "created_at, api_key_id");
     let (limit, offset) = paging.window(total);
-    let rows =
-        sqlx::query_as(&format!("SELECT * FROM api_keys WHERE user_id = $1 ORDER BY {order} LIMIT $2 OFFSET $3"))
-            .bind(user.0)
-            .bind(limit)
-            .bind(offset)
-            .fetch_all(connection)
-            .await?;
+    let (used, at): (Vec<Uuid>, Vec<OffsetDateTime>) = uses.iter().map(|(id, at)| (id.0, *at)).unzip();
+    let rows = sqlx::query_as(&format!(
+        "SELECT api_keys.* FROM api_keys
+         LEFT JOIN unnest($4::uuid[], $5::timestamptz[]) AS used (id, at) ON used.id = api_key_id
+         WHERE user_id = $1 ORDER BY {order} LIMIT $2 OFFSET $3"
+    ))
+    .bind(user.0)
+    .bind(limit)
+    .bind(offset)
+    .bind(used)
+    .bind(at)
+    .fetch_all(connection)
+    .await?;
     Ok(paging.page(rows, total))
 }

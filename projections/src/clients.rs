@@ -265,27 +265,78 @@ pub async fn list_usable_by(
     Ok(paging.page(rows, total))
 }
 
+/// What a list of apps may be asked for.
+#[derive(Clone, Debug, Default)]
+pub struct ClientFilter {
+    pub search: Option<String>,
+    pub is_public: Vec<bool>,
+    pub pkce_enabled: Vec<bool>,
+    pub requires_reauthentication: Vec<bool>,
+    /// No app can be made to: those that are not are all.
+    pub requires_pushed_authorization_requests: Vec<bool>,
+    pub skip_consent: Vec<bool>,
+    pub is_group_restricted: Vec<bool>,
+    /// All are `standard`.
+    pub client_type: Vec<String>,
+}
+
+/// PKCE is asked of a public client whatever its settings say.
+const PKCE: &str = "((settings->>'pkce_required')::bool OR (settings->>'is_public')::bool)";
+
 pub async fn list(
     connection: &mut PgConnection,
-    search: Option<&str>,
+    filter: &ClientFilter,
     paging: &Paging,
 ) -> Result<Page<ClientRow>, sqlx::Error> {
-    const MATCHES: &str = "($1::text IS NULL OR name ILIKE '%' || $1 || '%' OR client_id ILIKE '%' || $1 || '%')";
-    let search = search.map(like);
-    let total: i64 = sqlx::query_scalar(&format!("SELECT count(*) FROM clients WHERE {MATCHES}"))
+    let flag = |name: &str| format!("(settings->>'{name}')::bool");
+    let any_of = |column: &str, n: u8| format!("(cardinality(${n}::bool[]) = 0 OR {column} = ANY(${n}))");
+    let matches = [
+        "($1::text IS NULL OR name ILIKE '%' || $1 || '%' OR client_id ILIKE '%' || $1 || '%')".to_owned(),
+        any_of(&flag("is_public"), 2),
+        any_of(PKCE, 3),
+        any_of(&flag("requires_reauthentication"), 4),
+        any_of("false", 5),
+        any_of(&flag("skip_consent"), 6),
+        any_of(&flag("is_group_restricted"), 7),
+        "(cardinality($8::text[]) = 0 OR 'standard' = ANY($8))".to_owned(),
+    ]
+    .join(" AND ");
+    let search = filter.search.as_deref().map(like);
+    let total: i64 = sqlx::query_scalar(&format!("SELECT count(*) FROM clients WHERE {matches}"))
         .bind(&search)
+        .bind(&filter.is_public)
+        .bind(&filter.pkce_enabled)
+        .bind(&filter.requires_reauthentication)
+        .bind(&filter.requires_pushed_authorization_requests)
+        .bind(&filter.skip_consent)
+        .bind(&filter.is_group_restricted)
+        .bind(&filter.client_type)
         .fetch_one(&mut *connection)
         .await?;
     let columns = [
         ("createdAt", "created_at"),
         ("name", "name"),
-        ("pkceEnabled", "settings->'pkce_required'"),
+        ("pkceEnabled", PKCE),
+        ("requiresReauthentication", "settings->'requires_reauthentication'"),
         ("skipConsent", "settings->'skip_consent'"),
         ("isGroupRestricted", "settings->'is_group_restricted'"),
+        ("allowedUserGroupsCount", "(SELECT count(*) FROM client_groups g WHERE g.client_id = clients.client_id)"),
     ];
     let order = paging.order(&columns, "created_at, client_id");
     let (limit, offset) = paging.window(total);
-    let sql = format!("SELECT {COLUMNS} FROM clients WHERE {MATCHES} ORDER BY {order} LIMIT $2 OFFSET $3");
-    let rows = sqlx::query_as(&sql).bind(&search).bind(limit).bind(offset).fetch_all(connection).await?;
+    let sql = format!("SELECT {COLUMNS} FROM clients WHERE {matches} ORDER BY {order} LIMIT $9 OFFSET $10");
+    let rows = sqlx::query_as(&sql)
+        .bind(&search)
+        .bind(&filter.is_public)
+        .bind(&filter.pkce_enabled)
+        .bind(&filter.requires_reauthentication)
+        .bind(&filter.requires_pushed_authorization_requests)
+        .bind(&filter.skip_consent)
+        .bind(&filter.is_group_restricted)
+        .bind(&filter.client_type)
+        .bind(limit)
+        .bind(offset)
+        .fetch_all(connection)
+        .await?;
     Ok(paging.page(rows, total))
 }

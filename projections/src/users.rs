@@ -400,6 +400,16 @@ pub async fn other_admins(executor: impl PgExecutor<'_>, id: UserId) -> Result<i
         .await
 }
 
+/// Those of these people who are registered.
+pub async fn existing(executor: impl PgExecutor<'_>, ids: &[UserId]) -> Result<Vec<UserId>, sqlx::Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let ids: Vec<Uuid> = sqlx::query_scalar("SELECT user_id FROM users WHERE user_id = ANY($1) ORDER BY user_id")
+        .bind(ids)
+        .fetch_all(executor)
+        .await?;
+    Ok(ids.into_iter().map(UserId).collect())
+}
+
 /// Everybody who is registered, the static API key not counted.
 pub async fn ids(executor: impl PgExecutor<'_>) -> Result<Vec<UserId>, sqlx::Error> {
     let ids: Vec<Uuid> = sqlx::query_scalar("SELECT user_id FROM users WHERE NOT is_static ORDER BY user_id")

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chancery_adapters::clock::FixedClock;
 use chancery_adapters::postgres;
+use chancery_api::admin::static_api_key;
 use chancery_api::app::App;
 use chancery_api::config::Config;
 use chancery_api::http::connections::Connections;
@@ -90,6 +91,7 @@ impl Server {
         let doubles = Doubles { clock: Some(fixed).filter(|_| !live), ..Doubles::default() };
         let app = wiring::application(config, &key, database.clone(), doubles).await.unwrap();
         wiring::start_mail(&app).unwrap();
+        static_api_key::settle(&app).await.unwrap();
         let connections = Connections::on_tcp(listener, &app.config);
         tokio::spawn(server::serve(connections, router::router(app.clone()), std::future::pending()));
         Self { node, app, clock, database }

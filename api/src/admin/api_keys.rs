@@ -5,8 +5,9 @@ use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use chancery_adapters::event_store::ExecuteError;
-use chancery_domain::api_key::{ApiKey, ApiKeyCommand, ApiKeyRefusal, PREFIX};
+use chancery_domain::api_key::{ApiKey, ApiKeyCommand, ApiKeyRefusal, NAME, PREFIX};
 use chancery_domain::digest::Digest;
+use chancery_domain::field::{FieldError, normalized};
 use chancery_domain::ids::ApiKeyId;
 use chancery_projections::api_keys::{self, ApiKeyRow};
 use serde::Deserialize;
@@ -16,7 +17,7 @@ use time::OffsetDateTime;
 use super::audit_logs::rfc3339;
 use crate::app::App;
 use crate::http::error::ApiError;
-use crate::http::json::JsonBody;
+use crate::http::json::{JsonBody, or_default, required};
 use crate::http::listing::{Listing, envelope};
 use crate::http::principal::{BrowserOnly, Principal};
 use crate::http::request::Circumstances;
@@ -42,9 +43,7 @@ pub fn key_error(error: ExecuteError<ApiKeyRefusal>) -> ApiError {
         ExecuteError::Refused(ApiKeyRefusal::Unknown) => {
             ApiError::new(StatusCode::NOT_FOUND, "api_key_not_found", "There is no such key")
         }
-        ExecuteError::Refused(ApiKeyRefusal::BadName) => {
-            ApiError::validation(&[("name".into(), "invalid_format".into(), "has 3 to 50 characters".into())])
-        }
+        ExecuteError::Refused(ApiKeyRefusal::BadName(wrong)) => ApiError::fields(&[wrong]),
         ExecuteError::Refused(ApiKeyRefusal::BadExpiration) => {
             ApiError::new(StatusCode::BAD_REQUEST, "invalid_api_key_expiration", "The end must lie in the future")
         }
@@ -56,18 +55,33 @@ pub fn key_error(error: ExecuteError<ApiKeyRefusal>) -> ApiError {
 
 async fn list(State(app): State<App>, principal: Principal, listing: Listing) -> Result<Json<Value>, ApiError> {
     let mut connection = app.pool.acquire().await?;
-    let page = api_keys::of_user(&mut connection, principal.user.id(), &listing.paging).await?;
+    let uses = app.key_uses.all();
+    let page = api_keys::of_user(&mut connection, principal.user.id(), &uses, &listing.paging).await?;
     Ok(Json(envelope(page, |row| key_json(&row, app.key_uses.last(row.id())))))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct KeyInput {
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     name: String,
     description: Option<String>,
-    #[serde(with = "time::serde::rfc3339")]
-    expires_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    expires_at: Option<OffsetDateTime>,
+}
+
+impl KeyInput {
+    /// When the key is to end, if the rest is sound too: whoever asks learns at once of all that is wrong.
+    fn checked(&self) -> Result<OffsetDateTime, ApiError> {
+        const NO_END: FieldError = FieldError { field: "expiresAt", code: "required", message: "is required" };
+        match (NAME.check(&normalized(&self.name)), self.expires_at) {
+            (None, Some(expires_at)) => Ok(expires_at),
+            (name, end) => {
+                let errors: Vec<_> = name.into_iter().chain(end.is_none().then_some(NO_END)).collect();
+                Err(ApiError::fields(&errors))
+            }
+        }
+    }
 }
 
 /// A key that was just made, shown this once.
@@ -86,14 +100,15 @@ async fn create(
     if !signed_in.stepped_up(&app) {
         return Err(ApiError::reauthentication_required());
     }
+    let expires_at = input.checked()?;
     let id = ApiKeyId(app.entropy.uuid_v4());
     let (token, digest) = new_key(&app);
     let command = ApiKeyCommand::Create {
         user_id: signed_in.user.id(),
-        name: input.name.trim().to_owned(),
+        name: input.name,
         description: input.description,
         digest,
-        expires_at: input.expires_at,
+        expires_at,
         now: app.now(),
     };
     let context = circumstances.context(&app, signed_in.actor());
@@ -105,8 +120,8 @@ async fn create(
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Renewal {
-    #[serde(with = "time::serde::rfc3339")]
-    expires_at: OffsetDateTime,
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    expires_at: Option<OffsetDateTime>,
 }
 
 async fn renew(
@@ -120,9 +135,10 @@ async fn renew(
         return Err(ApiError::reauthentication_required());
     }
     let id: ApiKeyId = id.parse().map_err(|_| key_error(ExecuteError::Refused(ApiKeyRefusal::Unknown)))?;
+    let expires_at = required("expiresAt", input.expires_at)?;
     let (token, digest) = new_key(&app);
     let user_id = signed_in.user.id();
-    let command = ApiKeyCommand::Renew { user_id, digest, expires_at: input.expires_at, now: app.now() };
+    let command = ApiKeyCommand::Renew { user_id, digest, expires_at, now: app.now() };
     let context = circumstances.context(&app, signed_in.actor());
     app.store.execute::<ApiKey>(id, command, &context).await.map_err(key_error)?;
     let row = api_keys::find(&app.pool, id).await?.ok_or_else(ApiError::internal)?;

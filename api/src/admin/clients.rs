@@ -11,18 +11,17 @@ use chancery_domain::client::{Client, ClientCommand, ClientRefusal, ClientSettin
 use chancery_domain::context::Context;
 use chancery_domain::ids::{ClientId, GroupId};
 use chancery_domain::policy::admin::AdminAction;
-use chancery_projections::clients::{self, ClientRow, SecretRow};
+use chancery_projections::clients::{self, ClientFilter, ClientRow, SecretRow};
 use chancery_projections::groups;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use super::client_input::ClientInput;
 use super::client_secrets::secret_json;
 use crate::app::App;
 use crate::http::error::ApiError;
-use crate::http::json::JsonBody;
+use crate::http::json::{JsonBody, required, uuids};
 use crate::http::listing::{Listing, envelope};
 use crate::http::precondition::{Held, Seen, Tagged};
 use crate::http::principal::Principal;
@@ -33,7 +32,11 @@ pub fn routes() -> Router<App> {
         .route("/api/oidc/clients", get(list).post(create))
         .route("/api/oidc/clients/{id}", get(find).put(update).delete(remove))
         .route("/api/oidc/clients/{id}/meta", get(meta))
-        .route("/api/oidc/clients/{id}/allowed-user-groups", put(set_groups))
+}
+
+/// The routes whose bodies list ids.
+pub fn lists() -> Router<App> {
+    Router::new().route("/api/oidc/clients/{id}/allowed-user-groups", put(set_groups))
 }
 
 /// What everybody may know of an app.
@@ -99,14 +102,13 @@ pub fn client_error(error: ExecuteError<ClientRefusal>) -> ApiError {
         ExecuteError::Store(error) => return error.into(),
         ExecuteError::Refused(refusal) => refusal,
     };
-    let field =
-        |field: &str, code: &str, message: &str| ApiError::validation(&[(field.into(), code.into(), message.into())]);
+    let field = ApiError::field;
     match refusal {
         ClientRefusal::AlreadyRegistered => {
             ApiError::new(StatusCode::CONFLICT, "client_id_already_exists", "This id is taken, or was once")
         }
         ClientRefusal::Unknown | ClientRefusal::NoSuchSecret => ApiError::not_found(),
-        ClientRefusal::Setting(error) => field(error.field, error.code, error.message),
+        ClientRefusal::Settings(wrong) => ApiError::fields(&wrong),
         ClientRefusal::PublicClient => field("secret", "invalid_value", "cannot be given to a public client"),
         ClientRefusal::TooManySecrets => field("secret", "too_many", "cannot be added: a client has 20 at most"),
         ClientRefusal::BadExpiration => field("expiresAt", "invalid_value", "must lie in the future"),
@@ -116,7 +118,7 @@ pub fn client_error(error: ExecuteError<ClientRefusal>) -> ApiError {
 async fn list(State(app): State<App>, principal: Principal, listing: Listing) -> Result<Json<Value>, ApiError> {
     principal.may(&app, AdminAction::ReadClients)?;
     let mut connection = app.pool.acquire().await?;
-    let page = clients::list(&mut connection, listing.search.as_deref(), &listing.paging).await?;
+    let page = clients::list(&mut connection, &filter_of(&listing), &listing.paging).await?;
     let mut rows = Vec::with_capacity(page.rows.len());
     for row in &page.rows {
         let Ok(id) = row.client_id.parse() else { continue };
@@ -127,6 +129,19 @@ async fn list(State(app): State<App>, principal: Principal, listing: Listing) ->
     }
     let mut rows = rows.into_iter();
     Ok(Json(envelope(page, |_| rows.next().unwrap_or_default())))
+}
+
+fn filter_of(listing: &Listing) -> ClientFilter {
+    ClientFilter {
+        search: listing.search.clone(),
+        is_public: listing.flags("isPublic"),
+        pkce_enabled: listing.flags("pkceEnabled"),
+        requires_reauthentication: listing.flags("requiresReauthentication"),
+        requires_pushed_authorization_requests: listing.flags("requiresPushedAuthorizationRequests"),
+        skip_consent: listing.flags("skipConsent"),
+        is_group_restricted: listing.flags("isGroupRestricted"),
+        client_type: listing.filter("clientType"),
+    }
 }
 
 async fn find(State(app): State<App>, principal: Principal, Path(id): Path<String>) -> Result<Tagged, ApiError> {
@@ -145,12 +160,12 @@ async fn create(
     JsonBody(input): JsonBody<ClientInput>,
 ) -> Result<(StatusCode, Tagged), ApiError> {
     principal.may(&app, AdminAction::ManageClients)?;
-    let settings = input.settings(&app)?;
+    let settings = input.settings(&app, None)?;
     let id = match &input.id {
         None => app.entropy.uuid_v4().to_string(),
         Some(id) => id.clone(),
     };
-    let bad = || ApiError::validation(&[("id".into(), "client_id".into(), "has 2 to 128 of a-z A-Z 0-9 . _ -".into())]);
+    let bad = || ApiError::field("id", "client_id", "has 2 to 128 of a-z A-Z 0-9 . _ -");
     let id: ClientId = id.parse().map_err(|_| bad())?;
     let context = circumstances.context(&app, principal.actor.clone());
     app.store
@@ -170,7 +185,7 @@ async fn update(
 ) -> Result<Tagged, ApiError> {
     principal.may(&app, AdminAction::ManageClients)?;
     let id = client_id(&id)?;
-    let settings = input.settings(&app)?;
+    let settings = input.settings(&app, Some(&existing(&app, &id).await?.settings))?;
     let context = circumstances.context(&app, principal.actor.clone());
     let held = held(&app, &id, &seen).await?;
     execute_all(&app, &context, &id, changing(settings, None), &held).await?;
@@ -219,7 +234,7 @@ async fn remove(
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct GroupIds {
-    user_group_ids: Vec<Uuid>,
+    user_group_ids: Option<Vec<String>>,
 }
 
 async fn set_groups(
@@ -232,7 +247,8 @@ async fn set_groups(
 ) -> Result<Json<Value>, ApiError> {
     principal.may(&app, AdminAction::ManageClients)?;
     let id = client_id(&id)?;
-    let wanted: Vec<GroupId> = body.user_group_ids.into_iter().map(GroupId).collect();
+    let wanted = required("userGroupIds", body.user_group_ids)?;
+    let wanted: Vec<GroupId> = uuids(&wanted).into_iter().map(GroupId).collect();
     let groups = groups::existing(&app.pool, &wanted).await?;
     let context = circumstances.context(&app, principal.actor.clone());
     let restrict = ClientCommand::RestrictAccess { groups };

@@ -7,12 +7,13 @@ use chancery_domain::custom_claim::CustomClaim;
 use chancery_domain::group::GroupCommand;
 use chancery_domain::policy::admin::AdminAction;
 use chancery_domain::user::UserCommand;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::accounts;
 use crate::app::App;
 use crate::http::error::ApiError;
-use crate::http::json::JsonBody;
+use crate::http::json::{JsonBody, or_default};
 use crate::http::precondition::Seen;
 use crate::http::principal::Principal;
 use crate::http::request::Circumstances;
@@ -30,16 +31,31 @@ async fn suggestions(State(app): State<App>, principal: Principal) -> Result<Jso
     Ok(Json(json!(chancery_projections::users::claim_keys(&app.pool).await?)))
 }
 
+/// A claim as it was sent; the rule about claims says what must be there.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ClaimInput {
+    #[serde(deserialize_with = "or_default")]
+    key: String,
+    #[serde(deserialize_with = "or_default")]
+    value: String,
+}
+
+fn claims_of(input: Vec<ClaimInput>) -> Vec<CustomClaim> {
+    input.into_iter().map(|ClaimInput { key, value }| CustomClaim { key, value }).collect()
+}
+
 async fn set_for_user(
     State(app): State<App>,
     circumstances: Circumstances,
     principal: Principal,
     Path(id): Path<String>,
     seen: Seen,
-    JsonBody(claims): JsonBody<Vec<CustomClaim>>,
+    JsonBody(input): JsonBody<Vec<ClaimInput>>,
 ) -> Result<Json<Value>, ApiError> {
     principal.may(&app, AdminAction::ManageUsers)?;
     let id = super::users::user_id(&id)?;
+    let claims = claims_of(input);
     let context = circumstances.context(&app, principal.actor.clone());
     let held = super::users::held(&app, id, &seen).await?;
     let set = UserCommand::SetClaims { claims: claims.clone() };
@@ -53,10 +69,11 @@ async fn set_for_group(
     principal: Principal,
     Path(id): Path<String>,
     seen: Seen,
-    JsonBody(claims): JsonBody<Vec<CustomClaim>>,
+    JsonBody(input): JsonBody<Vec<ClaimInput>>,
 ) -> Result<Json<Value>, ApiError> {
     principal.may(&app, AdminAction::ManageGroups)?;
     let id = super::groups::group_id(&id)?;
+    let claims = claims_of(input);
     let context = circumstances.context(&app, principal.actor.clone());
     let set = GroupCommand::SetClaims { claims: claims.clone() };
     let held = super::groups::held(&app, id, &seen).await?;

@@ -1,5 +1,7 @@
 //! `/api/user-groups`: groups, their members and the apps they may use.
 
+use std::collections::HashSet;
+
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, put};
@@ -16,13 +18,12 @@ use chancery_projections::users::{self, UserFilter};
 use chancery_projections::{clients, page::Paging};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::users::user_json;
 use crate::accounts::{claims_error, user_error};
 use crate::app::App;
 use crate::http::error::ApiError;
-use crate::http::json::JsonBody;
+use crate::http::json::{JsonBody, or_default, required, uuids};
 use crate::http::listing::{Listing, envelope};
 use crate::http::precondition::{Held, Seen, Tagged};
 use crate::http::principal::Principal;
@@ -32,6 +33,11 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/api/user-groups", get(list).post(create))
         .route("/api/user-groups/{id}", get(find).put(update).delete(remove))
+}
+
+/// The routes whose bodies list ids.
+pub fn lists() -> Router<App> {
+    Router::new()
         .route("/api/user-groups/{id}/users", put(set_members))
         .route("/api/user-groups/{id}/allowed-oidc-clients", put(set_clients))
 }
@@ -102,15 +108,11 @@ pub async fn existing(app: &App, id: GroupId) -> Result<GroupRow, ApiError> {
 }
 
 pub fn group_error(error: ExecuteError<GroupRefusal>) -> ApiError {
-    let field = |field: &str, message: &str| {
-        ApiError::validation(&[(field.to_owned(), "invalid_format".to_owned(), message.to_owned())])
-    };
     match error {
         ExecuteError::Store(error) => error.into(),
         ExecuteError::Refused(GroupRefusal::AlreadyCreated) => ApiError::already_in_use("id"),
         ExecuteError::Refused(GroupRefusal::Unknown) => ApiError::not_found(),
-        ExecuteError::Refused(GroupRefusal::BadName) => field("name", "has 2 to 255 characters"),
-        ExecuteError::Refused(GroupRefusal::BadFriendlyName) => field("friendlyName", "has 2 to 50 characters"),
+        ExecuteError::Refused(GroupRefusal::BadNames(wrong)) => ApiError::fields(&wrong),
         ExecuteError::Refused(GroupRefusal::Claims(refusal)) => claims_error(&refusal),
     }
 }
@@ -132,18 +134,18 @@ async fn find(State(app): State<App>, principal: Principal, Path(id): Path<Strin
     Ok(Tagged(full_json(&app, group_id(&id)?).await?))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct GroupInput {
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     name: String,
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     friendly_name: String,
 }
 
 impl GroupInput {
     fn names(self) -> GroupNames {
-        GroupNames { name: self.name.trim().to_owned(), friendly_name: self.friendly_name.trim().to_owned() }
+        GroupNames { name: self.name, friendly_name: self.friendly_name }
     }
 }
 
@@ -194,7 +196,7 @@ async fn remove(
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Members {
-    user_ids: Vec<Uuid>,
+    user_ids: Option<Vec<String>>,
 }
 
 /// Exactly these members; whoever does not exist is dropped without a word.
@@ -208,20 +210,20 @@ async fn set_members(
 ) -> Result<Json<Value>, ApiError> {
     principal.may(&app, AdminAction::ManageGroups)?;
     let id = group_id(&id)?;
+    let wanted: Vec<UserId> = uuids(&required("userIds", body.user_ids)?).into_iter().map(UserId).collect();
     existing(&app, id).await?;
     seen.unchanged(full_json(&app, id)).await?;
-    let before = groups::members(&app.pool, id).await?;
+    let wanted: HashSet<UserId> = users::existing(&app.pool, &wanted).await?.into_iter().collect();
+    let before: HashSet<UserId> = groups::members(&app.pool, id).await?.into_iter().collect();
     let context = circumstances.context(&app, principal.actor.clone());
     let mut unit = app.store.unit(&context);
-    for user in before.iter().filter(|user| !body.user_ids.contains(&user.0)) {
+    for user in before.difference(&wanted) {
         let leave = UserCommand::LeaveGroup { group_id: id };
         unit.execute::<UserAggregate>(&user.to_string(), leave).await.map_err(user_error)?;
     }
-    for user in body.user_ids.iter().copied().map(UserId).filter(|user| !before.contains(user)) {
-        if users::find(&app.pool, user).await?.is_some() {
-            let join = UserCommand::JoinGroup { group_id: id };
-            unit.execute::<UserAggregate>(&user.to_string(), join).await.map_err(user_error)?;
-        }
+    for user in wanted.difference(&before) {
+        let join = UserCommand::JoinGroup { group_id: id };
+        unit.execute::<UserAggregate>(&user.to_string(), join).await.map_err(user_error)?;
     }
     unit.commit().await?;
     Ok(Json(full_json(&app, id).await?))
@@ -230,7 +232,7 @@ async fn set_members(
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct AllowedClients {
-    oidc_client_ids: Vec<String>,
+    oidc_client_ids: Option<Vec<String>>,
 }
 
 /// Exactly these apps list the group among those that may use them.
@@ -244,10 +246,11 @@ async fn set_clients(
 ) -> Result<Json<Value>, ApiError> {
     principal.may(&app, AdminAction::ManageClients)?;
     let id = group_id(&id)?;
+    let wanted = required("oidcClientIds", body.oidc_client_ids)?;
+    let wanted: Vec<ClientId> = wanted.iter().filter_map(|text| text.parse().ok()).collect();
     existing(&app, id).await?;
     seen.unchanged(full_json(&app, id)).await?;
     let before: Vec<String> = clients::of_group(&app.pool, id).await?.into_iter().map(|row| row.client_id).collect();
-    let wanted: Vec<ClientId> = body.oidc_client_ids.iter().filter_map(|text| text.parse().ok()).collect();
     let context = circumstances.context(&app, principal.actor.clone());
     let mut unit = app.store.unit(&context);
     let gone = before.iter().filter(|client| !wanted.iter().any(|wanted| wanted.as_str() == *client));

@@ -37,7 +37,7 @@ async fn send_verification(
 
 #[derive(Deserialize)]
 struct Verification {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::http::json::or_default")]
     token: String,
 }
 

@@ -11,6 +11,7 @@ pub mod clients;
 pub mod custom_claims;
 pub mod event_names;
 pub mod groups;
+mod lifetime;
 pub mod mail;
 pub mod pictures;
 pub mod sessions;
@@ -20,11 +21,9 @@ pub mod users;
 pub mod version;
 
 use axum::Router;
-use serde_json::Value;
-use time::Duration;
+pub use lifetime::ttl;
 
 use crate::app::App;
-use crate::http::error::ApiError;
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -43,40 +42,7 @@ pub fn routes() -> Router<App> {
         .merge(version::routes())
 }
 
-/// How long a link lives: seconds, or Go's duration text (`15m`, `1h30m`); a day where nothing is said.
-///
-/// # Errors
-/// `validation_failed` for anything else.
-pub fn ttl(value: Option<&Value>) -> Result<Duration, ApiError> {
-    let seconds = match value {
-        None | Some(Value::Null) => Some(0),
-        Some(Value::Number(number)) => number.as_i64(),
-        Some(Value::String(text)) => go_duration(text),
-        Some(_) => None,
-    };
-    match seconds {
-        Some(0) => Ok(Duration::DAY),
-        Some(seconds) if seconds > 1 => Ok(Duration::seconds(seconds)),
-        _ => Err(ApiError::validation(&[("ttl".into(), "ttl".into(), "is no duration".into())])),
-    }
-}
-
-fn go_duration(text: &str) -> Option<i64> {
-    let mut total = 0_i64;
-    let mut number = String::new();
-    for c in text.chars() {
-        if c.is_ascii_digit() {
-            number.push(c);
-            continue;
-        }
-        let unit = match c {
-            'h' => 3_600,
-            'm' => 60,
-            's' => 1,
-            _ => return None,
-        };
-        total = total.checked_add(number.parse::<i64>().ok()?.checked_mul(unit)?)?;
-        number.clear();
-    }
-    number.is_empty().then_some(total)
+/// The routes whose bodies list ids, of which there may be many.
+pub fn lists() -> Router<App> {
+    Router::new().merge(clients::lists()).merge(groups::lists()).merge(users::lists())
 }

@@ -35,8 +35,7 @@ const NOTHING_ELSE: [(HeaderName, &str); 2] = [
 ];
 
 async fn show(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
-    let id: UserId =
-        id.parse().map_err(|_| ApiError::validation(&[("userId".into(), "uuid".into(), "must be a UUID".into())]))?;
+    let id: UserId = id.parse().map_err(|_| ApiError::field("userId", "uuid", "must be a UUID"))?;
     let user = pictures::sitter(&app, id).await?;
     let tag = format!("\"{}\"", pictures::tag(&user));
     let about = [(header::CACHE_CONTROL, CACHING), (header::ETAG, tag.as_str())];

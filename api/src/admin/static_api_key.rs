@@ -1,13 +1,29 @@
-//! The account that `STATIC_API_KEY` acts as: made on first use, so that its acts have an actor on the record.
+//! The account that `STATIC_API_KEY` acts as: made on first use, so that its acts have an actor on the record; disabled by
+//! the first node that starts without the variable, and enabled by one that starts with it.
 
 use chancery_adapters::event_store::StoreError;
-use chancery_domain::user::{Profile, RegisteredVia};
+use chancery_domain::user::{Profile, RegisteredVia, UserCommand};
 use chancery_projections::users::{self, User};
 
 use crate::accounts::{self, Wanted};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::principal::STATIC_USER;
+
+/// Makes the account what the settings say, at a start. Pocket ID deletes it; here its acts keep their actor.
+///
+/// # Errors
+/// Those of the store.
+pub async fn settle(app: &App) -> Result<(), ApiError> {
+    let Some(user) = users::find(&app.pool, STATIC_USER).await? else { return Ok(()) };
+    let is_wanted = app.config.static_api_key.is_some();
+    // It administers for nobody: no other administrator need remain.
+    let command = if is_wanted { UserCommand::Enable } else { UserCommand::Disable { other_admins: true } };
+    if user.disabled == is_wanted {
+        accounts::execute(app, &app.system(), STATIC_USER, command).await?;
+    }
+    Ok(())
+}
 
 /// # Errors
 /// Those of the store.

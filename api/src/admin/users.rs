@@ -12,13 +12,12 @@ use chancery_projections::groups::{self, GroupRow};
 use chancery_projections::users::{self, User, UserFilter};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::audit_logs::rfc3339;
 use crate::accounts::{self, Wanted};
 use crate::app::App;
 use crate::http::error::ApiError;
-use crate::http::json::JsonBody;
+use crate::http::json::{JsonBody, or_default, required, uuids};
 use crate::http::listing::{Listing, envelope};
 use crate::http::precondition::{Held, Seen, Tagged};
 use crate::http::principal::Principal;
@@ -30,35 +29,40 @@ pub fn routes() -> Router<App> {
         .route("/api/users/me", get(me).put(update_me))
         .route("/api/users/{id}", get(find).put(update).delete(erase))
         .route("/api/users/{id}/groups", get(groups_of))
-        .route("/api/users/{id}/user-groups", put(set_groups))
         .route("/api/users/{id}/one-time-access-token", post(issue_link))
         .route("/api/users/{id}/webauthn-credentials", get(credentials))
         .route("/api/users/{id}/webauthn-credentials/{credential}", delete(remove_credential))
 }
 
+/// The routes whose bodies list ids.
+pub fn lists() -> Router<App> {
+    Router::new().route("/api/users/{id}/user-groups", put(set_groups))
+}
+
 /// `UserInput` of pocket-id-api: what a person may look like, before it is checked.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct UserInput {
     /// Chosen by the caller, at creation only.
-    pub id: Option<Uuid>,
-    #[serde(default)]
+    pub id: Option<String>,
+    #[serde(deserialize_with = "or_default")]
     pub username: String,
     pub email: Option<String>,
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub email_verified: bool,
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub first_name: String,
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub last_name: String,
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub display_name: String,
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub is_admin: bool,
     pub locale: Option<String>,
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub disabled: bool,
-    pub user_group_ids: Option<Vec<Uuid>>,
+    #[serde(deserialize_with = "or_default")]
+    pub user_group_ids: Vec<String>,
 }
 
 impl UserInput {
@@ -76,11 +80,7 @@ impl UserInput {
             display_name: self.display_name.clone(),
             locale: self.locale.clone(),
         };
-        Profile::parse(input).map_err(|errors| {
-            let fields: Vec<_> =
-                errors.iter().map(|e| (e.field.to_owned(), e.code.to_owned(), e.message.to_owned())).collect();
-            ApiError::validation(&fields)
-        })
+        Profile::parse(input).map_err(|errors| ApiError::fields(&errors))
     }
 }
 
@@ -172,8 +172,11 @@ async fn create(
 ) -> Result<(StatusCode, Tagged), ApiError> {
     principal.may(&app, AdminAction::ManageUsers)?;
     let via = if principal.session.is_some() { RegisteredVia::Admin } else { RegisteredVia::Api };
-    let id = UserId(input.id.unwrap_or_else(|| app.entropy.uuid_v4()));
-    let groups = known_groups(&app, input.user_group_ids.as_deref().unwrap_or_default()).await?;
+    let id = match &input.id {
+        None => UserId(app.entropy.uuid_v4()),
+        Some(id) => id.parse().map_err(|_| ApiError::field("id", "uuid", "must be a UUID"))?,
+    };
+    let groups = known_groups(&app, &input.user_group_ids).await?;
     let context = circumstances.context(&app, principal.actor.clone());
     accounts::register(&app, &context, id, input.wanted()?, via, groups).await?;
     Ok((StatusCode::CREATED, Tagged(present(&app, id).await?)))
@@ -240,7 +243,7 @@ async fn groups_of(
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct GroupIds {
-    user_group_ids: Vec<Uuid>,
+    user_group_ids: Option<Vec<String>>,
 }
 
 async fn set_groups(
@@ -253,7 +256,7 @@ async fn set_groups(
 ) -> Result<Json<Value>, ApiError> {
     principal.may(&app, AdminAction::ManageUsers)?;
     let id = user_id(&id)?;
-    let groups = known_groups(&app, &body.user_group_ids).await?;
+    let groups = known_groups(&app, &required("userGroupIds", body.user_group_ids)?).await?;
     let context = circumstances.context(&app, principal.actor.clone());
     let held = held(&app, id, &seen).await?;
     accounts::execute_all(&app, &context, id, vec![UserCommand::SetGroups { groups }], &held).await?;
@@ -261,8 +264,8 @@ async fn set_groups(
 }
 
 /// Unknown ids are dropped without a word, as Pocket ID does.
-async fn known_groups(app: &App, ids: &[Uuid]) -> Result<Vec<GroupId>, ApiError> {
-    let ids: Vec<_> = ids.iter().copied().map(GroupId).collect();
+async fn known_groups(app: &App, ids: &[String]) -> Result<Vec<GroupId>, ApiError> {
+    let ids: Vec<_> = uuids(ids).into_iter().map(GroupId).collect();
     Ok(groups::existing(&app.pool, &ids).await?)
 }
 

@@ -38,7 +38,7 @@ pub async fn show(State(app): State<App>, Steward(signed_in): Steward) -> Respon
 async fn list(app: &App, signed_in: &SignedIn, extra: Extra) -> Page {
     let mut connection = app.pool.acquire().await?;
     let paging = Paging { limit: 100, ..Paging::default() };
-    let rows = api_keys::of_user(&mut connection, signed_in.user.id(), &paging).await?.rows;
+    let rows = api_keys::of_user(&mut connection, signed_in.user.id(), &[], &paging).await?.rows;
     let keys = rows.into_iter().map(|row| ApiKey {
         id: row.api_key_id.to_string(),
         created: when(app, row.created_at),

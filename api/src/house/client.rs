@@ -118,7 +118,7 @@ pub async fn change(
         let groups = chosen_groups(&app, &body).await?;
         let context = circumstances.context(&app, signed_in.actor());
         let changed = async {
-            let settings = input.settings(&app)?;
+            let settings = input.settings(&app, Some(&before.settings))?;
             let held = held(&app, &id, &Seen::in_form(&params)).await?;
             execute_all(&app, &context, &id, changing(settings, Some(groups.clone())), &held).await
         };

@@ -32,7 +32,7 @@ pub fn entered(params: &Params) -> ClientInput {
         callback_urls: lines("callback_urls"),
         logout_callback_urls: lines("logout_callback_urls"),
         is_public: ticked("is_public"),
-        pkce_enabled: ticked("pkce_enabled"),
+        pkce_enabled: Some(ticked("pkce_enabled")),
         requires_reauthentication: ticked("requires_reauthentication"),
         skip_consent: ticked("skip_consent"),
         launch_url: params.value("launch_url").map(str::to_owned),
@@ -40,7 +40,7 @@ pub fn entered(params: &Params) -> ClientInput {
         access_token_duration_minutes: number("access_token_minutes"),
         refresh_token_duration_minutes: number("refresh_token_minutes"),
         id_token_signing_alg: params.value("id_token_algorithm").map(str::to_owned),
-        minimal_id_token: false,
+        ..ClientInput::default()
     }
 }
 
@@ -50,13 +50,12 @@ pub fn input_of(settings: &ClientSettings) -> ClientInput {
         uris.iter().map(|uri| uri.as_str().to_owned()).collect()
     };
     ClientInput {
-        id: None,
         name: settings.name.clone(),
         description: settings.description.clone(),
         callback_urls: texts(&settings.redirect_uris),
         logout_callback_urls: texts(&settings.post_logout_redirect_uris),
         is_public: settings.is_public,
-        pkce_enabled: settings.pkce_required,
+        pkce_enabled: Some(settings.pkce_required),
         requires_reauthentication: settings.requires_reauthentication,
         skip_consent: settings.skip_consent,
         launch_url: settings.launch_url.clone(),
@@ -65,6 +64,7 @@ pub fn input_of(settings: &ClientSettings) -> ClientInput {
         refresh_token_duration_minutes: settings.refresh_token_seconds / 60,
         id_token_signing_alg: Some(settings.id_token_algorithm.to_string()),
         minimal_id_token: settings.minimal_id_token,
+        ..ClientInput::default()
     }
 }
 
@@ -103,7 +103,7 @@ pub async fn client_form(
         callback_urls: field("callbackURLs", input.callback_urls.join("\n")),
         logout_callback_urls: field("logoutCallbackURLs", input.logout_callback_urls.join("\n")),
         is_public: input.is_public,
-        pkce_enabled: input.pkce_enabled,
+        pkce_enabled: input.pkce_enabled.unwrap_or(true),
         skip_consent: input.skip_consent,
         requires_reauthentication: input.requires_reauthentication,
         is_group_restricted: input.is_group_restricted,

@@ -6,7 +6,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use chancery_domain::client::{Client, ClientCommand};
 use chancery_domain::ids::{ClientId, GroupId};
-use chancery_projections::{clients, groups};
+use chancery_projections::clients::{self, ClientFilter};
+use chancery_projections::groups;
 
 use super::account::{field_errors, form};
 use super::client::warnings;
@@ -29,8 +30,9 @@ pub async fn list(State(app): State<App>, Steward(signed_in): Steward, OriginalU
     let shown_page = async {
         let (paging, search) = asked(uri.query());
         let mut connection = app.pool.acquire().await?;
-        let text = Some(search.as_str()).filter(|text| !text.is_empty());
-        let rows = clients::list(&mut connection, text, &paging).await?;
+        let text = Some(search.clone()).filter(|text| !text.is_empty());
+        let filter = ClientFilter { search: text, ..ClientFilter::default() };
+        let rows = clients::list(&mut connection, &filter, &paging).await?;
         let pages = pages(&rows, PATH, &search, "app", "apps");
         let mut cards = Vec::with_capacity(rows.rows.len());
         for row in rows.rows {
@@ -71,8 +73,7 @@ async fn audience(app: &App, id: &ClientId) -> Result<String, ApiError> {
 }
 
 pub async fn new(State(app): State<App>, Steward(signed_in): Steward) -> Response {
-    let input = ClientInput { pkce_enabled: true, ..ClientInput::default() };
-    let entered = Entered { input, groups: Vec::new(), errors: Vec::new() };
+    let entered = Entered { input: ClientInput::default(), groups: Vec::new(), errors: Vec::new() };
     shown(&app, new_client(&app, &signed_in, &entered).await)
 }
 
@@ -114,10 +115,10 @@ async fn register(
     input: &ClientInput,
     groups: &[GroupId],
 ) -> Result<ClientId, ApiError> {
-    let settings = input.settings(app)?;
+    let settings = input.settings(app, None)?;
     let restricted = settings.is_group_restricted;
     let id = input.id.clone().unwrap_or_else(|| app.entropy.uuid_v4().to_string());
-    let bad = || ApiError::validation(&[("id".into(), "client_id".into(), "has 2 to 128 of a-z A-Z 0-9 . _ -".into())]);
+    let bad = || ApiError::field("id", "client_id", "has 2 to 128 of a-z A-Z 0-9 . _ -");
     let id: ClientId = id.parse().map_err(|_| bad())?;
     let mut unit = app.store.unit(&circumstances.context(app, signed_in.actor()));
     unit.execute::<Client>(id.as_str(), ClientCommand::Register { settings }).await.map_err(client_error)?;

@@ -54,7 +54,7 @@ pub async fn new(State(app): State<App>, Steward(signed_in): Steward) -> Respons
 }
 
 fn names(params: &Params) -> GroupNames {
-    let text = |name| params.value(name).unwrap_or_default().trim().to_owned();
+    let text = |name| params.value(name).unwrap_or_default().to_owned();
     GroupNames { name: text("name"), friendly_name: text("friendly_name") }
 }
 

@@ -8,7 +8,7 @@ use chancery_domain::oauth::params::Params;
 use chancery_projections::audit::sentence::Thing;
 use chancery_projections::audit::told::{Told, resolve};
 use chancery_projections::audit::{AuditFilter, AuditRow, Kind, query};
-use chancery_projections::clients;
+use chancery_projections::clients::{self, ClientFilter};
 use chancery_projections::mails::queue;
 use chancery_projections::page::Paging;
 use time::macros::format_description;
@@ -193,7 +193,7 @@ async fn filters(app: &App, params: &Params) -> Result<Filters, ApiError> {
     let people = people.into_iter().map(|(id, name)| (id.to_string(), name));
     let mut connection = app.pool.acquire().await?;
     let paging = Paging { limit: 100, ..Paging::default() };
-    let apps = clients::list(&mut connection, None, &paging).await?.rows;
+    let apps = clients::list(&mut connection, &ClientFilter::default(), &paging).await?.rows;
     let apps = apps.into_iter().map(|row| (row.client_id, row.settings.0.name));
     let label = |name: &String| country::english_name(name).map_or_else(|| name.clone(), str::to_owned);
     let places = query::places(&mut *connection).await?.into_iter().map(|name| (name.clone(), label(&name)));

@@ -133,14 +133,27 @@ pub async fn claims_form(
     claims: &[CustomClaim],
     wrong: Option<&ApiError>,
 ) -> Result<ClaimsForm, ApiError> {
-    let refused = wrong.and_then(|error| error.details.as_ref()).and_then(|details| details["key"].as_str());
-    let row = |claim: &CustomClaim| ClaimRow {
+    let row = |(index, claim): (usize, &CustomClaim)| ClaimRow {
         key: claim.key.clone(),
         value: claim.value.clone(),
-        wrong: wrong.filter(|_| refused.is_none_or(|key| key == claim.key)).map(|error| format!("{}.", error.message)),
+        wrong: wrong.and_then(|error| wrong_with(error, index, claim)).map(|says| format!("{says}.")),
     };
     let suggestions = users::claim_keys(&app.pool).await?;
-    Ok(ClaimsForm { action, seen, claims: claims.iter().map(row).collect(), suggestions })
+    Ok(ClaimsForm { action, seen, claims: claims.iter().enumerate().map(row).collect(), suggestions })
+}
+
+/// What an error says of one claim: of the key that it names, of the claims by their place, or of all.
+fn wrong_with(error: &ApiError, index: usize, claim: &CustomClaim) -> Option<String> {
+    let key = error.details.as_ref().and_then(|details| details["key"].as_str());
+    let fields = field_errors(error);
+    if !fields.iter().any(|(field, _)| field.starts_with('[')) {
+        return key.is_none_or(|key| key == claim.key).then(|| error.message.clone());
+    }
+    let place = format!("[{index}].");
+    let of_it =
+        |(field, says): &(String, String)| field.strip_prefix(&place).map(|member| format!("the {member} {says}"));
+    let of_it: Vec<_> = fields.iter().filter_map(of_it).collect();
+    (!of_it.is_empty()).then(|| accounts::sentence(&of_it.join(", ")))
 }
 
 pub async fn create(

@@ -45,7 +45,7 @@ async fn set_own(
 /// What is wrong with the file, if that is it.
 fn wrong(error: ApiError) -> Result<String, ApiError> {
     match error.code {
-        "invalid_image" | "image_too_large" => Ok(format!("{}.", error.message)),
+        "invalid_image" | "file_too_large" => Ok(format!("{}.", error.message)),
         "validation_failed" => Ok("Choose a picture first.".to_owned()),
         _ => Err(error),
     }

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use chancery_adapters::event_store::{ExecuteError, StoreError};
 use chancery_adapters::vault::VaultError;
 use chancery_domain::claim::ClaimKind;
+use chancery_domain::field::FieldError;
 use chancery_domain::policy::allowance::Exhausted;
 use serde_json::{Value, json};
 
@@ -78,6 +79,17 @@ impl ApiError {
             .collect();
         Self::new(StatusCode::BAD_REQUEST, "validation_failed", message.join(", "))
             .with_details(json!({ "fields": fields }))
+    }
+
+    /// `validation_failed` for one field.
+    pub fn field(field: &str, code: &str, message: &str) -> Self {
+        Self::validation(&[(field.to_owned(), code.to_owned(), message.to_owned())])
+    }
+
+    /// `validation_failed` for each of these.
+    pub fn fields(errors: &[FieldError]) -> Self {
+        let named = |error: &FieldError| (error.field.to_owned(), error.code.to_owned(), error.message.to_owned());
+        Self::validation(&errors.iter().map(named).collect::<Vec<_>>())
     }
 
     /// The database or the log cannot be reached: nothing was done.

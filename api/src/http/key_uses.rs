@@ -17,6 +17,11 @@ impl KeyUses {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(id, now);
     }
 
+    pub fn all(&self) -> Vec<(ApiKeyId, OffsetDateTime)> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.iter().map(|(id, at)| (*id, *at)).collect()
+    }
+
     pub fn last(&self, id: ApiKeyId) -> Option<OffsetDateTime> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).get(&id).copied()
     }

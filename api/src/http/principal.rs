@@ -86,18 +86,21 @@ async fn by_api_key(app: &App, parts: &mut Parts) -> Result<Option<Principal>, A
     app.limits.guesses.admit(&guess, app.now())?;
     if app.config.static_api_key.as_ref().is_some_and(|key| Digest::of(key.expose()) == digest) {
         let user = crate::admin::static_api_key::user(app).await?;
-        return Ok(Some(Principal { user, actor: Actor::ApiKey(STATIC_USER, ApiKeyId(Uuid::nil())), session: None }));
+        let principal =
+            |user| Principal { user, actor: Actor::ApiKey(STATIC_USER, ApiKeyId(Uuid::nil())), session: None };
+        return Ok(Some(user).filter(|user| !user.disabled).map(principal));
     }
     let Some(key) = api_keys::by_digest(&app.pool, digest).await?.filter(|key| key.expires_at > app.now()) else {
         tracing::info!(reason = "it is unknown or has expired", "an API key was refused");
         app.limits.guesses.failed(&guess, app.now()).await?;
         return Ok(None);
     };
-    let Some(user) = users::find(&app.pool, key.user()).await? else { return Ok(None) };
-    if user.disabled {
-        tracing::info!(reason = "its owner is disabled", "an API key was refused");
-        return Err(ApiError::new(axum::http::StatusCode::FORBIDDEN, "user_disabled", "This account is disabled"));
-    }
+    // A key is worth what its owner is worth (attacks AD-04): nothing while they are disabled, as their sessions are.
+    let owner = users::find(&app.pool, key.user()).await?.filter(|user| !user.disabled);
+    let Some(user) = owner else {
+        tracing::info!(reason = "its owner is disabled or gone", "an API key was refused");
+        return Ok(None);
+    };
     app.key_uses.note(key.id(), app.now());
     Ok(Some(Principal { actor: Actor::ApiKey(user.id(), key.id()), user, session: None }))
 }

@@ -108,7 +108,7 @@ pub const OPERATIONS: &[Operation] = &[
     put("/api/user-groups/{id}/users", Admin, "Set the members of a group", "UserIds", One("Group")),
     put("/api/user-groups/{id}/allowed-oidc-clients", Admin, "Set the apps of a group", "ClientIds", One("Group")),
 
-    get("/api/oidc/clients", Admin, "List apps", PageOf("ClientInList")),
+    get("/api/oidc/clients", Admin, "List apps; filters: isPublic, pkceEnabled, requiresReauthentication, requiresPushedAuthorizationRequests, skipConsent, isGroupRestricted, clientType", PageOf("ClientInList")),
     post("/api/oidc/clients", Admin, "Register an app", Some("ClientInput"), 201, One("Client")),
     get("/api/oidc/clients/{id}", Admin, "An app", One("Client")),
     put("/api/oidc/clients/{id}", Admin, "Change an app", "ClientInput", One("Client")),
@@ -131,7 +131,7 @@ pub const OPERATIONS: &[Operation] = &[
 
     get("/api/sessions", Person, "One's own live sessions", ListOf("Session")),
     delete("/api/sessions/{id}", Person, "End one of one's own sessions"),
-    post("/api/sessions/end-all", Person, "Sign out everywhere else", None, 204, Nothing),
+    post("/api/sessions/end-all", Person, "Sign out everywhere, here too", None, 204, Nothing),
 
     get("/api/audit-logs", Person, "One's own history; filters as for everybody's", PageOf("AuditLog")),
     get("/api/audit-logs/all", Admin, "The history; filters: userID, clientName, event, location (internal or external)", PageOf("AuditLog")),

@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+const TTL: &str = "Seconds, or a duration as Go writes it, like 1h30m. A day where it is left out.";
+const PKCE: &str = "Where it is left out: true for a new app, as it was for one that is changed.";
+
 /// An answer's object: all members are there, and none beyond.
 fn object(members: &[(&str, Value)]) -> Value {
     let names: Vec<_> = members.iter().map(|(name, _)| *name).collect();
@@ -88,6 +91,7 @@ pub fn all() -> Value {
     let secret = [
         ("id", uuid.clone()),
         ("prefix", text.clone()),
+        ("visiblePrefix", text.clone()),
         ("createdAt", time.clone()),
         ("expiresAt", maybe(time.clone())),
         ("isActive", flag.clone()),
@@ -158,10 +162,7 @@ pub fn all() -> Value {
         ("UserGroupIds", input(&["userGroupIds"], &[("userGroupIds", list(uuid.clone()))])),
         ("UserIds", input(&["userIds"], &[("userIds", list(uuid.clone()))])),
         ("ClientIds", input(&["oidcClientIds"], &[("oidcClientIds", list(text.clone()))])),
-        (
-            "LinkInput",
-            input(&[], &[("ttl", json!({ "type": ["integer", "string"], "description": "seconds, or 1h30m" }))]),
-        ),
+        ("LinkInput", input(&[], &[("ttl", json!({ "type": ["number", "string"], "description": TTL }))])),
         ("File", input(&["file"], &[("file", json!({ "type": "string", "contentMediaType": "image/*" }))])),
         ("Link", object(&[("token", text.clone()), ("url", text.clone()), ("expiresAt", time.clone())])),
         ("EmailVerification", input(&["token"], &[("token", text.clone())])),
@@ -194,7 +195,7 @@ pub fn all() -> Value {
                     ("callbackURLs", list(text.clone())),
                     ("logoutCallbackURLs", list(text.clone())),
                     ("isPublic", flag.clone()),
-                    ("pkceEnabled", flag.clone()),
+                    ("pkceEnabled", json!({ "type": "boolean", "description": PKCE })),
                     ("requiresReauthentication", flag.clone()),
                     ("skipConsent", flag.clone()),
                     ("launchURL", maybe(text.clone())),

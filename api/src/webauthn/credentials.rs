@@ -13,10 +13,9 @@ use crate::accounts;
 use crate::admin::audit_logs::rfc3339;
 use crate::app::App;
 use crate::http::error::ApiError;
-use crate::http::json::JsonBody;
-use crate::http::principal::Principal;
+use crate::http::json::{JsonBody, or_default};
+use crate::http::principal::{BrowserOnly, Principal};
 use crate::http::request::Circumstances;
-use crate::http::session::SignedIn;
 
 pub fn passkey_json(row: &PasskeyRow) -> Value {
     json!({
@@ -37,7 +36,7 @@ pub async fn list(State(app): State<App>, principal: Principal) -> Result<Json<V
 
 #[derive(Deserialize)]
 pub struct Renaming {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     name: String,
 }
 
@@ -61,7 +60,7 @@ pub async fn rename(
 pub async fn remove(
     State(app): State<App>,
     circumstances: Circumstances,
-    signed_in: SignedIn,
+    BrowserOnly(signed_in): BrowserOnly,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let passkey_id: PasskeyId = id.parse().map_err(|_| ApiError::not_found())?;
@@ -76,7 +75,7 @@ pub async fn remove(
 
 /// `GET /api/webauthn/signals`: what the Signal API tells the person's providers (WebAuthn Level 3 §5.1.10). Suspended
 /// passkeys are in the list: a provider hides what is not, and they may be restored. Never empty: that would hide all.
-pub async fn signals(State(app): State<App>, signed_in: SignedIn) -> Result<Json<Value>, ApiError> {
+pub async fn signals(State(app): State<App>, BrowserOnly(signed_in): BrowserOnly) -> Result<Json<Value>, ApiError> {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let rows = passkeys::of_user(&app.pool, signed_in.user.id()).await?;

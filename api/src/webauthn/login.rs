@@ -29,6 +29,7 @@ use crate::http::cookie;
 use crate::http::error::ApiError;
 use crate::http::failures::Failure;
 use crate::http::json::JsonBody;
+use crate::http::principal::BrowserOnly;
 use crate::http::request::Circumstances;
 use crate::http::session::{MaybeSignedIn, SignedIn, cookie_value};
 use crate::limits::guesses::{Guess, Guessed};
@@ -91,7 +92,7 @@ pub async fn finish(
 pub async fn logout(
     State(app): State<App>,
     circumstances: Circumstances,
-    signed_in: SignedIn,
+    BrowserOnly(signed_in): BrowserOnly,
 ) -> Result<Response, ApiError> {
     end_session(&app, &circumstances, &signed_in, SessionEnd::SignedOut).await?;
     let mut answer = StatusCode::NO_CONTENT.into_response();

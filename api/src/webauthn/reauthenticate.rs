@@ -15,11 +15,16 @@ use crate::app::App;
 use crate::http::cookie;
 use crate::http::error::ApiError;
 use crate::http::json::JsonBody;
+use crate::http::principal::BrowserOnly;
 use crate::http::request::Circumstances;
-use crate::http::session::{SignedIn, cookie_value};
+use crate::http::session::cookie_value;
 
 /// `GET /api/webauthn/reauthenticate/start`: request options that name the person's own usable passkeys.
-pub async fn start(State(app): State<App>, signed_in: SignedIn, headers: HeaderMap) -> Result<Response, ApiError> {
+pub async fn start(
+    State(app): State<App>,
+    BrowserOnly(signed_in): BrowserOnly,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let rows = passkeys::of_user(&app.pool, signed_in.user.id()).await?;
     let allowed: Vec<_> = rows.iter().filter(|row| !row.suspended).map(ceremony::stored).collect();
     let started = app.passkeys.start_authentication(Some(&allowed)).map_err(|_| ApiError::internal())?;
@@ -33,10 +38,12 @@ pub async fn start(State(app): State<App>, signed_in: SignedIn, headers: HeaderM
 pub async fn finish(
     State(app): State<App>,
     circumstances: Circumstances,
-    signed_in: SignedIn,
+    BrowserOnly(signed_in): BrowserOnly,
     headers: HeaderMap,
-    JsonBody(response): JsonBody<Value>,
+    body: Option<JsonBody<Value>>,
 ) -> Result<Response, ApiError> {
+    // Pocket ID takes a sign-in of the last minute for it; here it takes a ceremony of its own.
+    let JsonBody(response) = body.ok_or_else(ApiError::reauthentication_required)?;
     let mut kept: Authentication = ceremony::take(&app, AUTHENTICATION, &headers, &response).await?;
     // Whoever began the ceremony: it counts for the person who is signed in, or for nobody.
     kept.expected = Some(signed_in.user.id());

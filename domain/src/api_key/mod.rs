@@ -10,10 +10,13 @@ use crate::decider::Decider;
 use crate::digest::Digest;
 use crate::domain_event;
 use crate::event::StoredEvent;
+use crate::field::{Bounds, FieldError};
 use crate::ids::UserId;
 
 /// Begins every key, so that a leaked one can be found.
 pub const PREFIX: &str = "chk_";
+
+pub const NAME: Bounds = Bounds { field: "name", least: 3, most: 50, says: "has 3 to 50 characters" };
 
 /// What happened to an API key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,8 +71,8 @@ pub enum ApiKeyRefusal {
     /// Also for somebody else's key: the two must not be told apart.
     #[error("there is no such key")]
     Unknown,
-    #[error("a key's name has 3 to 50 characters")]
-    BadName,
+    #[error("the name of a key {}", .0.message)]
+    BadName(FieldError),
     #[error("the end must lie in the future")]
     BadExpiration,
     #[error("the key has not expired yet")]
@@ -99,9 +102,7 @@ impl Decider for ApiKey {
                 if *self != Self::NotCreated {
                     return Err(ApiKeyRefusal::AlreadyCreated);
                 }
-                if !(3..=50).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-                    return Err(ApiKeyRefusal::BadName);
-                }
+                let name = NAME.read(&name).map_err(ApiKeyRefusal::BadName)?;
                 in_future(expires_at, now)?;
                 Ok(vec![ApiKeyEvent::Created { user_id, name, description, digest, expires_at }])
             }

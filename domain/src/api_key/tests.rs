@@ -52,9 +52,17 @@ fn a_key_is_created_once() {
 fn a_keys_name_has_3_to_50_characters() {
     let named = |name: &str| ApiKey::default().decide(create(name, END)).err();
     assert_eq!((named("abc"), named(&"x".repeat(50))), (None, None));
-    for name in ["ab", "a\nbc", &"x".repeat(51)] {
-        assert_eq!(named(name), Some(ApiKeyRefusal::BadName), "{name:?}");
+    for (name, code) in
+        [("", "required"), ("ab", "too_short"), ("a\nbc", "invalid_format"), (&"x".repeat(51), "too_long")]
+    {
+        assert!(matches!(named(name), Some(ApiKeyRefusal::BadName(error)) if error.code == code), "{name:?}");
     }
+}
+
+#[test]
+fn a_keys_name_is_kept_in_one_spelling() {
+    let named = ApiKey::default().decide(create(" Cafe\u{301} ", END)).unwrap();
+    assert!(matches!(&named[..], [ApiKeyEvent::Created { name, .. }] if name == "Caf\u{e9}"), "{named:?}");
 }
 
 #[test]

@@ -10,12 +10,13 @@ mod tests;
 
 pub use event::ClientEvent;
 use serde::{Deserialize, Serialize};
-pub use settings::{ACCESS_TOKEN_SECONDS, ClientSettings, REFRESH_TOKEN_SECONDS, SettingError};
+pub use settings::{ACCESS_TOKEN_SECONDS, ClientSettings, REFRESH_TOKEN_SECONDS};
 use time::OffsetDateTime;
 
 use crate::decider::Decider;
 use crate::digest::Digest;
 use crate::event::StoredEvent;
+use crate::field::{FieldError, clauses};
 use crate::ids::{ClientSecretId, GroupId};
 
 const MAX_SECRETS: usize = 20;
@@ -50,14 +51,14 @@ pub enum ClientCommand {
 }
 
 /// Why a client refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientRefusal {
     #[error("this client id is taken, or was once")]
     AlreadyRegistered,
     #[error("there is no such client")]
     Unknown,
-    #[error("{} {}", .0.field, .0.message)]
-    Setting(SettingError),
+    #[error("{}", clauses(.0))]
+    Settings(Vec<FieldError>),
     #[error("a public client has no secrets")]
     PublicClient,
     #[error("a client has 20 secrets at most")]
@@ -94,7 +95,7 @@ impl Decider for Client {
     fn decide(&self, command: ClientCommand) -> Result<Vec<ClientEvent>, ClientRefusal> {
         match (self, command) {
             (Self::NotRegistered, ClientCommand::Register { settings }) => {
-                settings.check().map_err(ClientRefusal::Setting)?;
+                settings.check().map_err(ClientRefusal::Settings)?;
                 Ok(vec![ClientEvent::Registered { settings }])
             }
             (_, ClientCommand::Register { .. }) => Err(ClientRefusal::AlreadyRegistered),
@@ -121,7 +122,7 @@ impl Registered {
         match command {
             ClientCommand::Register { .. } => Err(ClientRefusal::AlreadyRegistered),
             ClientCommand::Change { settings } => {
-                settings.check().map_err(ClientRefusal::Setting)?;
+                settings.check().map_err(ClientRefusal::Settings)?;
                 if settings == self.settings {
                     return Ok(Vec::new());
                 }

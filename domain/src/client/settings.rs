@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::field::{Bounds, FieldError};
 use crate::oauth::redirect_uri::RedirectUri;
 use crate::signing_algorithm::SigningAlgorithm;
 
@@ -12,6 +13,10 @@ pub const REFRESH_TOKEN_SECONDS: i64 = 30 * 86_400;
 /// A minute to a year.
 const LIFETIMES: std::ops::RangeInclusive<i64> = 60..=31_536_000;
 const MAX_URLS: usize = 50;
+const NAME: Bounds = Bounds { field: "name", least: 1, most: 50, says: "has 50 characters at most" };
+const DESCRIPTION: Bounds = Bounds { field: "description", least: 0, most: 150, says: "has 150 characters at most" };
+const NOT_WEB: FieldError =
+    FieldError { field: "launchURL", code: "invalid_format", message: "must begin with https:// or http://" };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientSettings {
@@ -33,14 +38,6 @@ pub struct ClientSettings {
     pub minimal_id_token: bool,
     pub access_token_seconds: i64,
     pub refresh_token_seconds: i64,
-}
-
-/// What is wrong with one setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SettingError {
-    pub field: &'static str,
-    pub code: &'static str,
-    pub message: &'static str,
 }
 
 impl ClientSettings {
@@ -65,35 +62,29 @@ impl ClientSettings {
     }
 
     /// # Errors
-    /// The first setting that is wrong.
-    pub fn check(&self) -> Result<(), SettingError> {
-        let error = |field, code, message| Err(SettingError { field, code, message });
-        let length = self.name.chars().count();
-        if length == 0 {
-            return error("name", "required", "is required");
-        }
-        if length > 50 || self.name.chars().any(char::is_control) {
-            return error("name", "too_long", "has 50 characters at most and none that cannot be shown");
-        }
-        if self.description.chars().count() > 150 || self.description.chars().any(char::is_control) {
-            return error("description", "too_long", "has 150 characters at most");
-        }
-        if self.redirect_uris.len() > MAX_URLS {
-            return error("callbackURLs", "too_long", "are too many");
-        }
-        if self.post_logout_redirect_uris.len() > MAX_URLS {
-            return error("logoutCallbackURLs", "too_long", "are too many");
-        }
-        if !LIFETIMES.contains(&self.access_token_seconds) {
-            return error("accessTokenDurationMinutes", "token_duration", "must lie between 1 and 525600");
-        }
-        if !LIFETIMES.contains(&self.refresh_token_seconds) {
-            return error("refreshTokenDurationMinutes", "token_duration", "must lie between 1 and 525600");
-        }
-        if self.launch_url.as_deref().is_some_and(|url| !is_web_url(url)) {
-            return error("launchURL", "invalid_format", "must begin with https:// or http://");
-        }
-        Ok(())
+    /// Every setting that is wrong.
+    pub fn check(&self) -> Result<(), Vec<FieldError>> {
+        let lifetime = |field, seconds| {
+            let says = "must lie between 1 and 525600";
+            (!LIFETIMES.contains(&seconds)).then_some(FieldError { field, code: "token_duration", message: says })
+        };
+        let number = |field, uris: &[RedirectUri]| {
+            (uris.len() > MAX_URLS).then_some(FieldError { field, code: "too_long", message: "are too many" })
+        };
+        let not_web = self.launch_url.as_deref().is_some_and(|url| !is_web_url(url));
+        let errors: Vec<_> = [
+            NAME.check(&self.name),
+            DESCRIPTION.check(&self.description),
+            number("callbackURLs", &self.redirect_uris),
+            number("logoutCallbackURLs", &self.post_logout_redirect_uris),
+            lifetime("accessTokenDurationMinutes", self.access_token_seconds),
+            lifetime("refreshTokenDurationMinutes", self.refresh_token_seconds),
+            not_web.then_some(NOT_WEB),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
     /// A public client proves by PKCE that it redeems its own code (RFC 9700 §2.1.1).

@@ -82,7 +82,7 @@ fn a_setting_that_is_wrong_is_named() {
     let wrong = [
         (settings(""), "name", "required"),
         (settings(&"x".repeat(51)), "name", "too_long"),
-        (settings("a\nb"), "name", "too_long"),
+        (settings("a\nb"), "name", "invalid_format"),
         (ClientSettings { description: "x".repeat(151), ..settings("Wiki") }, "description", "too_long"),
         (ClientSettings { redirect_uris: many.clone(), ..settings("Wiki") }, "callbackURLs", "too_long"),
         (ClientSettings { post_logout_redirect_uris: many, ..settings("Wiki") }, "logoutCallbackURLs", "too_long"),
@@ -106,12 +106,19 @@ fn a_setting_that_is_wrong_is_named() {
                 _ => vec![registered(self::settings("Wiki"))],
             };
             match Client::after(given).decide(command) {
-                Err(ClientRefusal::Setting(error)) => assert_eq!((error.field, error.code), (field, code)),
+                Err(ClientRefusal::Settings(wrong)) => {
+                    let wrong: Vec<_> = wrong.iter().map(|error| (error.field, error.code)).collect();
+                    assert_eq!(wrong, [(field, code)]);
+                }
                 other => panic!("{field}: {other:?}"),
             }
         }
     }
     assert_eq!(url("https://wiki.example").check(), Ok(()));
+    let both = ClientSettings { access_token_seconds: 0, ..settings("") };
+    let wrong = both.check().unwrap_err();
+    let named: Vec<_> = wrong.iter().map(|error| error.field).collect();
+    assert_eq!(named, ["name", "accessTokenDurationMinutes"], "all at once");
 }
 
 #[test]

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use time::{Date, Month};
 
+use crate::field::FieldError;
+
 /// A claim of an administrator's choice. The value is text; JSON inside it is unpacked when the claim is issued.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomClaim {
@@ -51,6 +53,14 @@ const RESERVED: &[&str] = &[
 const MAX_CLAIMS: usize = 100;
 const MAX_LENGTH: usize = 4_000;
 
+/// What is wrong with a member of one of the claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MalformedClaim {
+    /// Of the claim, from 0.
+    pub index: usize,
+    pub wrong: FieldError,
+}
+
 /// Why a set of claims was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimsRefusal {
@@ -60,29 +70,24 @@ pub enum ClaimsRefusal {
     Duplicate(String),
     #[error("the claim {key} must be {form}")]
     Mistyped { key: String, form: &'static str },
-    #[error("a claim needs a key, and neither key nor value may be too long or hold control characters")]
-    Malformed,
+    #[error("a claim needs a key and a value, neither too long, and no control characters in the key")]
+    Malformed(Vec<MalformedClaim>),
     #[error("there are too many claims")]
     TooMany,
 }
 
 /// # Errors
-/// The first claim that may not be set.
+/// All that are malformed, or else the first claim that may not be set.
 pub fn check_claims(claims: &[CustomClaim]) -> Result<(), ClaimsRefusal> {
     if claims.len() > MAX_CLAIMS {
         return Err(ClaimsRefusal::TooMany);
     }
+    let malformed: Vec<_> = claims.iter().enumerate().flat_map(|(index, claim)| malformed(index, claim)).collect();
+    if !malformed.is_empty() {
+        return Err(ClaimsRefusal::Malformed(malformed));
+    }
     let mut seen = HashSet::new();
     for CustomClaim { key, value } in claims {
-        let sound = |text: &str| text.len() <= MAX_LENGTH && !text.contains('\0');
-        if key.trim().is_empty()
-            || value.is_empty()
-            || !sound(key)
-            || !sound(value)
-            || key.chars().any(char::is_control)
-        {
-            return Err(ClaimsRefusal::Malformed);
-        }
         if RESERVED.contains(&key.as_str()) {
             return Err(ClaimsRefusal::Reserved(key.clone()));
         }
@@ -93,6 +98,23 @@ pub fn check_claims(claims: &[CustomClaim]) -> Result<(), ClaimsRefusal> {
         claim_value(key, value).map_err(mistyped)?;
     }
     Ok(())
+}
+
+fn malformed(index: usize, CustomClaim { key, value }: &CustomClaim) -> impl Iterator<Item = MalformedClaim> {
+    // A value may have lines; no text that is kept holds NUL.
+    let members = [
+        ("key", key, key.trim().is_empty(), key.chars().any(char::is_control)),
+        ("value", value, value.is_empty(), value.contains('\0')),
+    ];
+    members.into_iter().filter_map(move |(field, text, is_missing, is_unprintable)| {
+        let (code, message) = match () {
+            () if is_missing => ("required", "is required"),
+            () if text.len() > MAX_LENGTH => ("too_long", "has 4000 bytes at most"),
+            () if is_unprintable => ("invalid_format", "holds characters that cannot be shown"),
+            () => return None,
+        };
+        Some(MalformedClaim { index, wrong: FieldError { field, code, message } })
+    })
 }
 
 /// What goes out for a claim. OpenID Connect Core §5.1 says of what type standard claims are: a year of birth is no number.

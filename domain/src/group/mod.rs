@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::custom_claim::{ClaimsRefusal, CustomClaim, check_claims};
 use crate::decider::Decider;
 use crate::event::StoredEvent;
+use crate::field::{Bounds, FieldError, clauses};
+
+const NAME: Bounds = Bounds { field: "name", least: 2, most: 255, says: "has 2 to 255 characters" };
+const FRIENDLY_NAME: Bounds = Bounds { field: "friendlyName", least: 2, most: 50, says: "has 2 to 50 characters" };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Group {
@@ -38,10 +42,8 @@ pub enum GroupRefusal {
     AlreadyCreated,
     #[error("there is no such group")]
     Unknown,
-    #[error("a group's name has 2 to 255 characters")]
-    BadName,
-    #[error("a group's friendly name has 2 to 50 characters")]
-    BadFriendlyName,
+    #[error("{}", clauses(.0))]
+    BadNames(Vec<FieldError>),
     #[error(transparent)]
     Claims(#[from] ClaimsRefusal),
 }
@@ -55,12 +57,12 @@ impl Decider for Group {
     fn decide(&self, command: GroupCommand) -> Result<Vec<GroupEvent>, GroupRefusal> {
         match (self, command) {
             (Self::NotCreated, GroupCommand::Create { names }) => {
-                Ok(vec![GroupEvent::Created { names: check(names)? }])
+                Ok(vec![GroupEvent::Created { names: check(&names)? }])
             }
             (_, GroupCommand::Create { .. }) => Err(GroupRefusal::AlreadyCreated),
             (Self::NotCreated | Self::Deleted, _) => Err(GroupRefusal::Unknown),
             (Self::Existing { names: before, .. }, GroupCommand::Change { names }) => {
-                let after = check(names)?;
+                let after = check(&names)?;
                 let changed = GroupEvent::Changed { before: before.clone(), after: after.clone() };
                 Ok(if *before == after { Vec::new() } else { vec![changed] })
             }
@@ -85,14 +87,12 @@ impl Decider for Group {
     }
 }
 
-fn check(names: GroupNames) -> Result<GroupNames, GroupRefusal> {
-    let sound =
-        |text: &str, longest| (2..=longest).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    if !sound(&names.name, 255) {
-        return Err(GroupRefusal::BadName);
+/// Names as they are kept, or all that is wrong with them.
+fn check(names: &GroupNames) -> Result<GroupNames, GroupRefusal> {
+    match (NAME.read(&names.name), FRIENDLY_NAME.read(&names.friendly_name)) {
+        (Ok(name), Ok(friendly_name)) => Ok(GroupNames { name, friendly_name }),
+        (name, friendly_name) => {
+            Err(GroupRefusal::BadNames(name.err().into_iter().chain(friendly_name.err()).collect()))
+        }
     }
-    if !sound(&names.friendly_name, 50) {
-        return Err(GroupRefusal::BadFriendlyName);
-    }
-    Ok(names)
 }

@@ -53,12 +53,26 @@ fn names_have_bounds() {
     };
     assert_eq!(named("ab", "ab"), None);
     assert_eq!(named(&"x".repeat(255), &"x".repeat(50)), None);
-    for name in ["", "a", "a\tb", &"x".repeat(256)] {
-        assert_eq!(named(name, "Editors"), Some(GroupRefusal::BadName), "{name:?}");
+    let codes = |refusal: Option<GroupRefusal>| match refusal {
+        Some(GroupRefusal::BadNames(wrong)) => wrong.iter().map(|error| (error.field, error.code)).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    for (text, code) in
+        [("", "required"), ("a", "too_short"), ("a\tb", "invalid_format"), (&"x".repeat(256), "too_long")]
+    {
+        assert_eq!(codes(named(text, "Editors")), [("name", code)], "{text:?}");
+        assert_eq!(codes(named("editors", text)), [("friendlyName", code)], "{text:?}");
     }
-    for friendly_name in ["", "a", "a\tb", &"x".repeat(51)] {
-        assert_eq!(named("editors", friendly_name), Some(GroupRefusal::BadFriendlyName), "{friendly_name:?}");
-    }
+    assert_eq!(codes(named("", "a")), [("name", "required"), ("friendlyName", "too_short")], "all at once");
+}
+
+#[test]
+fn names_are_kept_in_one_spelling() {
+    let names = GroupNames { name: " cafe\u{301} ".into(), friendly_name: "Cafe\u{301}".into() };
+    let kept = GroupNames { name: "caf\u{e9}".into(), friendly_name: "Caf\u{e9}".into() };
+    let create = GroupCommand::Create { names: names.clone() };
+    given_when_then(&[], create, Ok(vec![GroupEvent::Created { names: kept.clone() }]));
+    given_when_then(&[GroupEvent::Created { names: kept }], GroupCommand::Change { names }, Ok(vec![]));
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod tests;
 pub use command::UserCommand;
 pub use event::{EnrolledVia, RegisteredVia, RemovedBy, UserEvent};
 pub use passkeys::{Held, Passkey};
-pub use profile::{FieldError, Profile, ProfileInput};
+pub use profile::{Profile, ProfileInput};
 pub use refusal::UserRefusal;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -22,10 +22,12 @@ use crate::custom_claim::{CustomClaim, check_claims};
 use crate::decider::Decider;
 use crate::digest::Digest;
 use crate::event::StoredEvent;
+use crate::field::Bounds;
 use crate::ids::{EmailVerificationId, GroupId, PasskeyId};
 use crate::personal::{Change, Personal, Subject};
 
 const MAX_PASSKEYS: usize = 50;
+const PASSKEY_NAME: Bounds = Bounds { field: "name", least: 1, most: 50, says: "has 1 to 50 characters" };
 pub const VERIFICATION_LASTS: Duration = Duration::DAY;
 const BETWEEN_VERIFICATIONS: Duration = Duration::minutes(5);
 
@@ -338,9 +340,5 @@ fn once(changed: bool, event: UserEvent) -> Vec<UserEvent> {
 }
 
 fn passkey_name(name: &str) -> Result<String, UserRefusal> {
-    let name = name.trim();
-    if !(1..=50).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-        return Err(UserRefusal::BadPasskeyName);
-    }
-    Ok(name.to_owned())
+    PASSKEY_NAME.read(name).map_err(UserRefusal::BadPasskeyName)
 }

@@ -1,7 +1,8 @@
 //! What a person is called and how to reach them.
 
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization;
+
+use crate::field::{FieldError, normalized};
 
 /// A checked profile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,14 +27,6 @@ pub struct ProfileInput {
     pub locale: Option<String>,
 }
 
-/// What is wrong with one field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldError {
-    pub field: &'static str,
-    pub code: &'static str,
-    pub message: &'static str,
-}
-
 impl Profile {
     /// Normalizes (NFC) and checks.
     ///
@@ -42,7 +35,7 @@ impl Profile {
     pub fn parse(input: ProfileInput) -> Result<Self, Vec<FieldError>> {
         let mut errors = Vec::new();
         let mut text = |field, value: &str, max: usize| {
-            let value: String = value.trim().nfc().collect();
+            let value = normalized(value);
             if value.chars().count() > max {
                 errors.push(FieldError { field, code: "too_long", message: "is too long" });
             }

@@ -1,4 +1,5 @@
 use crate::custom_claim::ClaimsRefusal;
+use crate::field::FieldError;
 
 /// Why a person's account refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,8 +14,8 @@ pub enum UserRefusal {
     NoSuchPasskey,
     #[error("this passkey is enrolled already")]
     PasskeyAlreadyEnrolled,
-    #[error("a name for a passkey has 1 to 50 characters")]
-    BadPasskeyName,
+    #[error("the name of a passkey {}", .0.message)]
+    BadPasskeyName(FieldError),
     #[error("the last passkey that works cannot be removed; add another one first")]
     LastPasskey,
     #[error("a person can have 50 passkeys at most")]

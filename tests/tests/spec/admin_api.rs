@@ -135,7 +135,7 @@ async fn a_client_has_pocket_ids_members_and_keeps_the_order_of_its_urls() {
     assert_eq!(made["credentials"], json!({ "secrets": [] }));
     assert_eq!(made["clientType"], "standard");
     let secret = admin.post("/api/oidc/clients/wiki/secrets", &json!({})).await.expect(201).json();
-    assert_eq!(members(&secret), ["createdAt", "expiresAt", "id", "isActive", "prefix", "secret"]);
+    assert_eq!(members(&secret), ["createdAt", "expiresAt", "id", "isActive", "prefix", "secret", "visiblePrefix"]);
     let own = json!({ "secret": "a-secret-of-my-own-choice" });
     let own = admin.post("/api/oidc/clients/wiki/secrets", &own).await.expect(201).json();
     assert_eq!((own["prefix"].as_str(), own["secret"].as_str()), (Some("a-se"), Some("a-secret-of-my-own-choice")));

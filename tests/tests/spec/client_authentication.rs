@@ -160,3 +160,34 @@ async fn tc12_grants_that_are_not_for_this_client_are_refused() {
     let answer = service.token(&server, &[GRANT, ("scope", "openid offline_access")]).await.expect(400);
     assert_eq!(answer.json()["error"], "invalid_scope");
 }
+
+#[tokio::test]
+async fn a_secret_is_known_again_by_its_first_four_characters() {
+    let server = Server::start().await;
+    let mut admin = server.admin.clone();
+    let wiki = server.client(&json!({})).await;
+    let path = format!("/api/oidc/clients/{}/secrets", wiki.id);
+
+    for chosen in [
+        json!({}),
+        json!({ "secret": "chs_" }),
+        json!({ "secret": "chs_sixteen_only" }),
+        json!({ "secret": "another-of-my-own" }),
+    ] {
+        let answer = admin.post(&path, &chosen).await;
+        if chosen["secret"] == "chs_" {
+            answer.expect(400);
+            continue;
+        }
+        let added = answer.expect(201).json();
+        let secret = added["secret"].as_str().unwrap();
+        assert_eq!(added["prefix"], secret[..4]);
+        assert!(secret.starts_with(added["visiblePrefix"].as_str().unwrap()));
+    }
+    let listed = admin.get(&path).await.expect(200).json();
+    let visible = listed[0]["visiblePrefix"].as_str().unwrap();
+    assert_eq!((&listed[0]["prefix"], visible), (&json!("chs_"), &wiki.secret[..8]));
+    let mut root = server.first_admin().await;
+    let page = root.visitor.get(&format!("/admin/apps/{}", wiki.id)).await.expect(200);
+    assert!(page.text.contains(&format!("{visible}…")), "people tell ours apart by what follows");
+}

@@ -90,6 +90,13 @@ async fn c71_a_file_with_a_mistake_is_not_taken_and_the_mistake_is_named() {
         (json!({}), "not a JSON array of apps"),
         (spoiled(|apps| apps[1]["id"] = Value::Null), "app 2 (Phone): id is missing"),
         (spoiled(|apps| apps[1]["callbackURLs"] = json!(["https://*"])), "app 2 (phone): callbackURLs[0]"),
+        (spoiled(|apps| apps[0]["launchURL"] = json!("javascript:alert(1)")), "app 1 (wiki): launchURL must begin"),
+        (spoiled(|apps| apps[0]["launchURL"] = json!("data:text/html,x")), "app 1 (wiki): launchURL must begin"),
+        (spoiled(|apps| apps[0]["logoutCallbackURLs"] = json!(["vbscript:x"])), "app 1 (wiki): logoutCallbackURLs[0]"),
+        (
+            spoiled(|apps| apps[0]["requiresPushedAuthorizationRequests"] = json!(true)),
+            "app 1 (wiki): requiresPushedAuthorizationRequests is not offered here",
+        ),
         (spoiled(|apps| apps[0]["secret"] = json!("short")), "app 1 (wiki): secret needs 16"),
         (spoiled(|apps| apps[1]["secret"] = json!(SECRET)), "app 2 (phone): secret cannot be given to a public client"),
         (spoiled(|apps| apps[1]["id"] = json!("wiki")), "app 2 (wiki): This id is taken"),
@@ -99,6 +106,23 @@ async fn c71_a_file_with_a_mistake_is_not_taken_and_the_mistake_is_named() {
     }
 
     assert_eq!(instance.events().await.len(), 0, "nothing of it was taken");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pk01_an_app_from_a_file_asks_for_pkce_unless_the_file_says_no() {
+    let instance = Instance::start().await;
+    let mut admin = instance.process.node.admin.clone();
+    let pkce = async |admin: &mut chancery_tests::visitor::Visitor| {
+        admin.get("/api/oidc/clients/wiki").await.expect(200).json()["pkceEnabled"].clone()
+    };
+
+    instance.import(&apps()).await.unwrap();
+    assert_eq!(pkce(&mut admin).await, true);
+    let mut waived = apps();
+    waived[0]["pkceEnabled"] = json!(false);
+    assert_eq!(instance.import(&waived).await.unwrap(), "wiki: changed\nphone: unchanged\n");
+    assert_eq!(pkce(&mut admin).await, false);
+    assert_eq!(instance.import(&apps()).await.unwrap(), "wiki: unchanged\nphone: unchanged\n", "as it was");
 }
 
 #[tokio::test]

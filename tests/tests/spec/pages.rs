@@ -226,6 +226,24 @@ async fn a_key_is_made_once_and_revoked() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_is_told_beside_the_field_that_has_it() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+    let beside = |text: &str| text.matches("class=\"wrong\"").count();
+
+    let names = post(&mut root, "/admin/groups/new", &[("friendly_name", ""), ("name", "x")]).await.expect(200);
+    assert!(names.text.contains("Is required") && names.text.contains("Has 2 to 255 characters"), "{}", names.text);
+    let path = led_to(post(&mut root, "/admin/groups/new", &[("friendly_name", "Ops"), ("name", "ops")]).await);
+    let claims = [("key", "team"), ("value", "ops"), ("key", ""), ("value", "x")];
+    let malformed = post(&mut root, &format!("{path}/claims"), &claims).await.expect(200);
+    assert!(malformed.text.contains("The key is required."), "{}", malformed.text);
+    assert_eq!(beside(&malformed.text), 1);
+    let reserved = [("key", "team"), ("value", "ops"), ("key", "sub"), ("value", "x")];
+    let reserved = post(&mut root, &format!("{path}/claims"), &reserved).await.expect(200);
+    assert_eq!(beside(&reserved.text), 1, "{}", reserved.text);
+}
+
+#[tokio::test]
 async fn administering_from_another_site_or_without_a_ceremony_is_refused() {
     let server = Server::start().await;
     let mut root = server.first_admin().await;

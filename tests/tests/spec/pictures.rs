@@ -215,7 +215,8 @@ async fn up04_what_is_too_large_is_refused_unread() {
 
     for file in [bomb, [red(), vec![0; 5 * 1024 * 1024]].concat(), vec![0; 6 * 1024 * 1024]] {
         let answer = ada.visitor.upload(Method::PUT, OWN, "x.png", &file).await.expect(413);
-        assert_eq!(answer.json()["code"], "image_too_large");
+        let answer = answer.json();
+        assert_eq!((&answer["code"], &answer["details"]), (&json!("file_too_large"), &json!({ "max_size": "5 MB" })));
     }
     let page = ada.visitor.upload(Method::POST, "/account/picture", "x.png", &vec![0; 6 * 1024 * 1024]).await;
     assert!(page.text.contains("This picture is too large"), "{}", page.text);

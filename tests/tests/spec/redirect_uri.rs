@@ -68,6 +68,7 @@ async fn ru01_to_ru04_anything_but_the_registered_characters_gets_a_page() {
 async fn ru05_ru07_what_would_be_dangerous_cannot_be_registered() {
     let server = Server::start().await;
     let mut admin = server.admin.clone();
+    let wiki = format!("/api/oidc/clients/{}", server.client(&json!({})).await.id);
 
     for uri in [
         "javascript:alert(1)",
@@ -87,12 +88,24 @@ async fn ru05_ru07_what_would_be_dangerous_cannot_be_registered() {
         "not a uri",
     ] {
         for field in ["callbackURLs", "logoutCallbackURLs"] {
-            let answer = admin.post("/api/oidc/clients", &json!({ "name": "App", field: [uri] })).await;
-            assert_eq!(answer.status, 400, "{uri}");
-            assert_eq!(answer.json()["code"], "validation_failed");
-            assert_eq!(answer.json()["details"]["fields"][0]["field"], format!("{field}[0]"));
+            for (method, path) in [(Method::POST, "/api/oidc/clients"), (Method::PUT, wiki.as_str())] {
+                let answer = admin.json(method, path, &json!({ "name": "App", field: [uri] })).await;
+                assert_eq!(answer.status, 400, "{uri}");
+                assert_eq!(answer.json()["code"], "validation_failed");
+                assert_eq!(answer.json()["details"]["fields"][0]["field"], format!("{field}[0]"));
+            }
         }
     }
+    for url in
+        ["javascript:alert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd", "https://a@b.example", "x"]
+    {
+        for (method, path) in [(Method::POST, "/api/oidc/clients"), (Method::PUT, wiki.as_str())] {
+            let answer = admin.json(method, path, &json!({ "name": "App", "launchURL": url })).await.expect(400).json();
+            assert_eq!(answer["details"]["fields"][0]["field"], "launchURL", "{url}");
+        }
+    }
+    let launched = json!({ "name": "App", "launchURL": "http://app.example" });
+    admin.json(Method::PUT, &wiki, &launched).await.expect(200);
 }
 
 #[tokio::test]

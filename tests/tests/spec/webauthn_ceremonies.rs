@@ -293,3 +293,19 @@ async fn wr11_monstrous_responses_are_bad_requests() {
     let answer = ada.visitor.post("/api/webauthn/register/finish", &response).await;
     assert!(matches!(answer.status, 400 | 413), "{}", answer.text);
 }
+
+#[tokio::test]
+async fn a_step_up_without_an_assertion_is_none() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+
+    let path = "/api/webauthn/reauthenticate";
+    let answer = ada.visitor.send(reqwest::Method::POST, path, None, &[]).await.expect(401);
+    assert_eq!(answer.json()["code"], "reauthentication_required");
+    let answer = ada.visitor.send(reqwest::Method::POST, path, Some("{".into()), &[]).await.expect(400);
+    assert_eq!(answer.json()["code"], "invalid_request_body");
+    assert_eq!(
+        server.visitor().send(reqwest::Method::POST, path, None, &[]).await.expect(401).json()["code"],
+        "not_signed_in"
+    );
+}
