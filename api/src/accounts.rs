@@ -22,6 +22,10 @@ use crate::http::precondition::Held;
 /// What the secret of an enrollment link follows from, beside its id.
 pub const ENROLLMENT_LINK: &str = "enrollment";
 
+/// Among all nodes. A node that stands still with it loses it, but not before its append has had its time.
+const LOCK_ADMINISTRATORS: &str = "SELECT set_config('idle_in_transaction_session_timeout', '20s', true),
+                                          pg_advisory_xact_lock(4207849486)";
+
 /// A person to be registered, or what is to become of one.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -59,6 +63,29 @@ pub async fn execute_all(
     Ok(executed.map_err(user_error)?.position)
 }
 
+/// Commands of which one may take an administrator away; they are told whether another remains.
+///
+/// That is read and decided upon by one at a time on all nodes: two administrators who remove each other at once would
+/// each find the other still there, and leave nobody (attacks AD-05).
+pub async fn execute_keeping_an_admin(
+    app: &App,
+    context: &Context,
+    id: UserId,
+    held: &Held<UserAggregate>,
+    commands: impl FnOnce(bool) -> Vec<UserCommand> + Send,
+) -> Result<i64, ApiError> {
+    // Of this node's requests one waits for the other nodes, so that the others hold no connection meanwhile.
+    let _turn = app.administrators.acquire().await.map_err(|_| ApiError::unavailable())?;
+    let mut lock = app.pool.begin().await?;
+    sqlx::query(LOCK_ADMINISTRATORS).execute(&mut *lock).await?;
+    let other_admins = users::other_admins(&mut *lock, id).await? > 0;
+    let executed = execute_all(app, context, id, commands(other_admins), held).await;
+    if let Err(error) = lock.commit().await {
+        tracing::warn!(%error, "the lock on administrators was lost");
+    }
+    executed
+}
+
 /// Registers a person with their groups, and nothing to sign in with yet.
 pub async fn register(
     app: &App,
@@ -88,14 +115,15 @@ pub async fn change(
     wanted: Wanted,
     held: &Held<UserAggregate>,
 ) -> Result<i64, ApiError> {
-    let other_admins = users::other_admins(&app.pool, id).await? > 0;
     let Wanted { profile, email_verified, is_admin, disabled } = wanted;
-    let commands = vec![
-        UserCommand::ChangeProfile { profile, email_verified },
-        if is_admin { UserCommand::GrantAdmin } else { UserCommand::RevokeAdmin { other_admins } },
-        if disabled { UserCommand::Disable { other_admins } } else { UserCommand::Enable },
-    ];
-    execute_all(app, context, id, commands, held).await
+    let commands = |other_admins| {
+        vec![
+            UserCommand::ChangeProfile { profile, email_verified },
+            if is_admin { UserCommand::GrantAdmin } else { UserCommand::RevokeAdmin { other_admins } },
+            if disabled { UserCommand::Disable { other_admins } } else { UserCommand::Enable },
+        ]
+    };
+    execute_keeping_an_admin(app, context, id, held, commands).await
 }
 
 /// A person changes their own profile. A changed address is unproven (attacks AD-08).
@@ -113,8 +141,8 @@ pub async fn change_own(
 
 /// Records the erasure, then destroys the person's data key and what is sealed under it outside the log.
 pub async fn erase(app: &App, context: &Context, id: UserId, held: &Held<UserAggregate>) -> Result<i64, ApiError> {
-    let other_admins = users::other_admins(&app.pool, id).await? > 0;
-    let position = execute_all(app, context, id, vec![UserCommand::Erase { other_admins }], held).await?;
+    let erase = |other_admins| vec![UserCommand::Erase { other_admins }];
+    let position = execute_keeping_an_admin(app, context, id, held, erase).await?;
     let mut connection = app.pool.acquire().await?;
     app.store.vault().destroy(&Subject::user(id), &mut connection).await.map_err(StoreError::from)?;
     pictures::drop_all(&mut *connection, id).await?;

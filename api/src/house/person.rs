@@ -7,7 +7,6 @@ use axum::response::Response;
 use chancery_domain::custom_claim::CustomClaim;
 use chancery_domain::ids::{GroupId, UserId};
 use chancery_domain::user::{Profile, ProfileInput, UserCommand};
-use chancery_projections::users;
 use chancery_projections::{enrollments, groups, passkeys, sessions};
 use time::Duration;
 
@@ -149,6 +148,13 @@ pub async fn change(
     shown(&app, shown_page.await)
 }
 
+/// What a press of one button does.
+enum Act {
+    Plain(UserCommand),
+    /// It may take an administrator away, and depends on whether there is another.
+    KeepingAnAdmin(fn(bool) -> UserCommand),
+}
+
 /// What a press of one button does to a person.
 pub async fn act(
     State(app): State<App>,
@@ -162,21 +168,26 @@ pub async fn act(
         let id = user_id(&id)?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
         let params = form(&headers, &body)?;
-        let other_admins = users::other_admins(&app.pool, id).await? > 0;
         let command = match act.as_str() {
-            "groups" => UserCommand::SetGroups { groups: chosen_groups(&app, &body).await? },
-            "claims" => UserCommand::SetClaims { claims: claims_of(&body) },
-            "grant-admin" => UserCommand::GrantAdmin,
-            "revoke-admin" => UserCommand::RevokeAdmin { other_admins },
-            "disable" => UserCommand::Disable { other_admins },
-            "enable" => UserCommand::Enable,
+            "groups" => Act::Plain(UserCommand::SetGroups { groups: chosen_groups(&app, &body).await? }),
+            "claims" => Act::Plain(UserCommand::SetClaims { claims: claims_of(&body) }),
+            "grant-admin" => Act::Plain(UserCommand::GrantAdmin),
+            "revoke-admin" => Act::KeepingAnAdmin(|other_admins| UserCommand::RevokeAdmin { other_admins }),
+            "disable" => Act::KeepingAnAdmin(|other_admins| UserCommand::Disable { other_admins }),
+            "enable" => Act::Plain(UserCommand::Enable),
             "enrollment-link" => return with_link(&app, &circumstances, &signed_in, id).await,
             _ => return Err(ApiError::not_found().into()),
         };
         let context = circumstances.context(&app, signed_in.actor());
         let changed = async {
             let held = held(&app, id, &Seen::in_form(&params)).await?;
-            accounts::execute_all(&app, &context, id, vec![command], &held).await
+            match command {
+                Act::Plain(command) => accounts::execute_all(&app, &context, id, vec![command], &held).await,
+                Act::KeepingAnAdmin(command) => {
+                    let commands = |other_admins| vec![command(other_admins)];
+                    accounts::execute_keeping_an_admin(&app, &context, id, &held, commands).await
+                }
+            }
         };
         match changed.await {
             Ok(_) => Ok(see_other(&format!("{PATH}/{id}"))),

@@ -12,6 +12,7 @@ mod conformance_page;
 mod enrollment;
 mod geo_updates;
 mod history;
+mod last_administrator;
 mod mail;
 mod openapi;
 mod openid_discovery;
