@@ -32,8 +32,8 @@ pub use provider::{Provider, provider};
 
 use authenticator_data::AuthenticatorData;
 
-/// How long browsers let a person take; never enforced by them, so the server's own expiry is longer.
-const TIMEOUT: Duration = Duration::from_secs(300);
+/// How long browsers are asked to let a person take. Not all do so, and the server forgets the challenge a moment later.
+const TIMEOUT: Duration = Duration::from_secs(290);
 /// A response is a few hundred bytes; some attestations bring certificates.
 const MAX_RESPONSE: usize = 65_536;
 

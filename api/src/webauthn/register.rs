@@ -49,7 +49,10 @@ pub async fn finish(
 ) -> Result<Json<Value>, ApiError> {
     let kept: Registration = ceremony::take(&app, REGISTRATION, &headers, &response).await?;
     // The ceremony was begun by whoever is signed in now, with a step-up that still counts.
-    if kept.user_id != signed_in.user.id() || !signed_in.stepped_up(&app) {
+    if kept.user_id != signed_in.user.id() {
+        return Err(ceremony::not_under_way());
+    }
+    if !signed_in.stepped_up(&app) {
         return Err(ApiError::reauthentication_required());
     }
     let made = app.passkeys.finish_registration(&kept.state, &response);

@@ -124,6 +124,22 @@ async fn wr07_a_link_enrolls_one_passkey_once() {
 }
 
 #[tokio::test]
+async fn wr01_a_ceremony_that_took_too_long_uses_no_link_up() {
+    let server = Server::start().await;
+    let (mut ada, code) = invited(&server).await;
+    ada.visitor.get(&format!("/enroll/{code}")).await.expect(303);
+    let options = ada.visitor.post("/api/enrollment/start", &json!({})).await.expect(200).json();
+    let response = ada.authenticator.create(&options, server.issuer());
+    server.later(Duration::minutes(5));
+
+    let answer = ada.visitor.post("/api/enrollment/finish", &response).await.expect(400);
+
+    assert_eq!(answer.json()["code"], "invalid_webauthn_session");
+    ada.visitor.get("/api/users/me").await.expect(401);
+    ada.redeem(&code, &json!({})).await.expect(204);
+}
+
+#[tokio::test]
 async fn wr07_expired_superseded_altered_links_and_skipped_steps_lead_nowhere() {
     let server = Server::start().await;
     let (mut ada, old) = invited(&server).await;
