@@ -5,6 +5,7 @@
 //! other sites at sign-in, the owner of the handle, the AAGUID under attestation `none`.
 
 mod authenticator_data;
+mod cbor;
 mod client_data;
 mod provider;
 mod rebuild;
@@ -86,10 +87,10 @@ impl Passkeys for WebauthnPasskeys {
         if discoverable == Some(false) {
             return Err(PasskeyFailure::NotDiscoverable);
         }
-        let verified = self.webauthn.finish_passkey_registration(&credential, &state).map_err(failure)?;
         let object = response.pointer("/response/attestationObject").and_then(Value::as_str);
         let object = object.and_then(decode).ok_or(PasskeyFailure::Malformed)?;
         let (format, raw) = authenticator_data::of_attestation(&object).ok_or(PasskeyFailure::Malformed)?;
+        let verified = self.webauthn.finish_passkey_registration(&credential, &state).map_err(failure)?;
         let data = AuthenticatorData::parse(&raw).filter(AuthenticatorData::is_whole_registration);
         let data = data.ok_or(PasskeyFailure::Malformed)?;
         let transports = response.pointer("/response/transports").and_then(Value::as_array);

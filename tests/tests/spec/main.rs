@@ -33,6 +33,7 @@ mod story_sign_in;
 mod token_endpoint;
 mod tokens;
 mod userinfo_claims;
+mod webauthn_cbor;
 mod webauthn_ceremonies;
 mod webauthn_registration;
 mod webauthn_sign_in;
