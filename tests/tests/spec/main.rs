@@ -10,6 +10,7 @@ mod client_authentication;
 mod client_file;
 mod conformance_page;
 mod enrollment;
+mod everywhere_at_once;
 mod geo_updates;
 mod history;
 mod last_administrator;
