@@ -17,6 +17,7 @@ mod last_administrator;
 mod mail;
 mod openapi;
 mod openid_discovery;
+mod page_rules;
 mod pages;
 mod pictures;
 mod places;
