@@ -2,7 +2,6 @@
 
 use chancery_adapters::event_store::{ExecuteError, StoreError};
 use chancery_domain::Subject;
-use chancery_domain::context::Context;
 use chancery_domain::custom_claim::ClaimsRefusal;
 use chancery_domain::digest::Digest;
 use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, EnrollmentRefusal, Purpose, RevokedWhy, link};
@@ -16,6 +15,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::admin::users::user_not_found;
 use crate::app::App;
+use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::precondition::Held;
 
@@ -47,18 +47,19 @@ pub struct Link {
 
 /// # Errors
 /// The refusal as the API says it, here and below.
-pub async fn execute(app: &App, context: &Context, id: UserId, command: UserCommand) -> Result<i64, ApiError> {
-    Ok(app.store.execute::<UserAggregate>(id, command, context).await.map_err(user_error)?.position)
+pub async fn execute(app: &App, caller: &Caller, id: UserId, command: UserCommand) -> Result<i64, ApiError> {
+    execute_all(app, caller, id, vec![command], &None).await
 }
 
 /// Several commands on one person in one append.
 pub async fn execute_all(
     app: &App,
-    context: &Context,
+    caller: &Caller,
     id: UserId,
     commands: Vec<UserCommand>,
     held: &Held<UserAggregate>,
 ) -> Result<i64, ApiError> {
+    let context = caller.may_all(Some(id), &commands)?;
     let executed = app.store.execute_all::<UserAggregate>(id, commands, held.as_ref(), context).await;
     Ok(executed.map_err(user_error)?.position)
 }
@@ -69,7 +70,7 @@ pub async fn execute_all(
 /// each find the other still there, and leave nobody (attacks AD-05).
 pub async fn execute_keeping_an_admin(
     app: &App,
-    context: &Context,
+    caller: &Caller,
     id: UserId,
     held: &Held<UserAggregate>,
     commands: impl FnOnce(bool) -> Vec<UserCommand> + Send,
@@ -79,7 +80,7 @@ pub async fn execute_keeping_an_admin(
     let mut lock = app.pool.begin().await?;
     sqlx::query(LOCK_ADMINISTRATORS).execute(&mut *lock).await?;
     let other_admins = users::other_admins(&mut *lock, id).await? > 0;
-    let executed = execute_all(app, context, id, commands(other_admins), held).await;
+    let executed = execute_all(app, caller, id, commands(other_admins), held).await;
     if let Err(error) = lock.commit().await {
         tracing::warn!(%error, "the lock on administrators was lost");
     }
@@ -89,7 +90,7 @@ pub async fn execute_keeping_an_admin(
 /// Registers a person with their groups, and nothing to sign in with yet.
 pub async fn register(
     app: &App,
-    context: &Context,
+    caller: &Caller,
     id: UserId,
     wanted: Wanted,
     via: RegisteredVia,
@@ -104,13 +105,13 @@ pub async fn register(
     if disabled {
         commands.push(UserCommand::Disable { other_admins: true });
     }
-    execute_all(app, context, id, commands, &None).await
+    execute_all(app, caller, id, commands, &None).await
 }
 
 /// Makes a person what is wanted: profile, rights and state in one append.
 pub async fn change(
     app: &App,
-    context: &Context,
+    caller: &Caller,
     id: UserId,
     wanted: Wanted,
     held: &Held<UserAggregate>,
@@ -123,26 +124,26 @@ pub async fn change(
             if disabled { UserCommand::Disable { other_admins } } else { UserCommand::Enable },
         ]
     };
-    execute_keeping_an_admin(app, context, id, held, commands).await
+    execute_keeping_an_admin(app, caller, id, held, commands).await
 }
 
 /// A person changes their own profile. A changed address is unproven (attacks AD-08).
 pub async fn change_own(
     app: &App,
-    context: &Context,
+    caller: &Caller,
     user: &User,
     profile: Profile,
     held: &Held<UserAggregate>,
 ) -> Result<i64, ApiError> {
     let email_verified = user.email_verified && profile.email == user.email;
     let change = UserCommand::ChangeProfile { profile, email_verified };
-    execute_all(app, context, user.id(), vec![change], held).await
+    execute_all(app, caller, user.id(), vec![change], held).await
 }
 
 /// Records the erasure, then destroys the person's data key and what is sealed under it outside the log.
-pub async fn erase(app: &App, context: &Context, id: UserId, held: &Held<UserAggregate>) -> Result<i64, ApiError> {
+pub async fn erase(app: &App, caller: &Caller, id: UserId, held: &Held<UserAggregate>) -> Result<i64, ApiError> {
     let erase = |other_admins| vec![UserCommand::Erase { other_admins }];
-    let position = execute_keeping_an_admin(app, context, id, held, erase).await?;
+    let position = execute_keeping_an_admin(app, caller, id, held, erase).await?;
     let mut connection = app.pool.acquire().await?;
     app.store.vault().destroy(&Subject::user(id), &mut connection).await.map_err(StoreError::from)?;
     pictures::drop_all(&mut *connection, id).await?;
@@ -150,10 +151,11 @@ pub async fn erase(app: &App, context: &Context, id: UserId, held: &Held<UserAgg
 }
 
 /// Ends all sessions, everything that was granted to apps, and every enrollment link. Says how many people and links.
-pub async fn sign_out_everybody(app: &App, context: &Context) -> Result<(usize, usize), ApiError> {
+pub async fn sign_out_everybody(app: &App, caller: &Caller) -> Result<(usize, usize), ApiError> {
     let links = enrollments::open(&app.pool, app.now()).await?;
     for row in &links {
         let revoke = EnrollmentCommand::Revoke { why: RevokedWhy::ByAdmin };
+        let context = caller.may(&revoke)?;
         match app.store.execute::<Enrollment>(row.enrollment_id, revoke, context).await {
             // Somebody was faster.
             Ok(_) | Err(ExecuteError::Refused(_)) => {}
@@ -162,7 +164,7 @@ pub async fn sign_out_everybody(app: &App, context: &Context) -> Result<(usize, 
     }
     let people = users::ids(&app.pool).await?;
     for id in &people {
-        match execute(app, context, *id, UserCommand::SignOutEverywhere { except: None }).await {
+        match execute(app, caller, *id, UserCommand::SignOutEverywhere { except: None }).await {
             Ok(_) => {}
             // Erased meanwhile.
             Err(error) if error.status == axum::http::StatusCode::NOT_FOUND => {}
@@ -176,7 +178,7 @@ pub async fn sign_out_everybody(app: &App, context: &Context) -> Result<(usize, 
 /// already gets a recovery link, which with `replace` removes all other passkeys when it is redeemed.
 pub async fn issue_link(
     app: &App,
-    context: &Context,
+    caller: &Caller,
     user: &User,
     lifetime: Duration,
     replace: bool,
@@ -187,18 +189,18 @@ pub async fn issue_link(
         true => Purpose::Recovery { user_id: user.id(), replace },
     };
     let open = enrollments::open_of(&app.pool, user.id(), app.now()).await?;
-    issue(app, context, purpose, lifetime, &open).await
+    issue(app, caller, purpose, lifetime, &open).await
 }
 
 /// The link by which the first administrator sets the instance up.
-pub async fn issue_setup_link(app: &App, context: &Context, lifetime: Duration) -> Result<Link, ApiError> {
+pub async fn issue_setup_link(app: &App, caller: &Caller, lifetime: Duration) -> Result<Link, ApiError> {
     let open = enrollments::open_setups(&app.pool, app.now()).await?;
-    issue(app, context, Purpose::Setup, lifetime, &open).await
+    issue(app, caller, Purpose::Setup, lifetime, &open).await
 }
 
 async fn issue(
     app: &App,
-    context: &Context,
+    caller: &Caller,
     purpose: Purpose,
     lifetime: Duration,
     open: &[EnrollmentRow],
@@ -206,13 +208,13 @@ async fn issue(
     let id = EnrollmentId(app.entropy.uuid_v4());
     let now = app.now();
     let secret = app.store.vault().link_secret(ENROLLMENT_LINK, id.0.as_bytes(), now);
-    let mut unit = app.store.unit(context);
+    let is_mailed = matches!(purpose, Purpose::Invitation { .. });
+    let issue = EnrollmentCommand::Issue { purpose, secret: Digest::of(secret), now, lifetime };
+    let mut unit = app.store.unit(caller.may(&issue)?);
     for row in open {
         let revoke = EnrollmentCommand::Revoke { why: RevokedWhy::Superseded };
         unit.execute::<Enrollment>(&row.enrollment_id.to_string(), revoke).await.map_err(enrollment_error)?;
     }
-    let is_mailed = matches!(purpose, Purpose::Invitation { .. });
-    let issue = EnrollmentCommand::Issue { purpose, secret: Digest::of(secret), now, lifetime };
     unit.create::<Enrollment>(&id.to_string(), issue).await.map_err(enrollment_error)?;
     unit.commit().await?;
     let code = link::encode(id, &secret);

@@ -5,6 +5,7 @@ use chancery_projections::users;
 use time::Duration;
 
 use crate::config::Config;
+use crate::http::caller::Caller;
 use crate::http::connections::Connections;
 use crate::http::readiness::told_to_stop;
 use crate::http::server;
@@ -29,7 +30,7 @@ pub async fn serve(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> 
     wiring::start_mail(&app)?;
     tracing::info!(url = app.issuer, "ready");
     if !users::any(&app.pool).await? {
-        let link = accounts::issue_setup_link(&app, &app.system(), Duration::DAY).await;
+        let link = accounts::issue_setup_link(&app, &Caller::trusted(app.system()), Duration::DAY).await;
         let link = link.map_err(|error| anyhow::anyhow!(error.message))?;
         println!("\n  {} is ready at {}\n", app.config.app_name, app.issuer);
         println!("  Set it up: open this link and create the first administrator's passkey.\n\n  {}\n", link.url);

@@ -6,6 +6,7 @@ use chancery_projections::users::{self, User};
 
 use crate::accounts::{self, Wanted};
 use crate::app::App;
+use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::principal::STATIC_USER;
 
@@ -25,8 +26,8 @@ pub async fn user(app: &App) -> Result<User, ApiError> {
         locale: None,
     };
     let wanted = Wanted { profile, email_verified: false, is_admin: true, disabled: false };
-    let made =
-        accounts::register(app, &app.system(), STATIC_USER, wanted, RegisteredVia::StaticApiKey, Vec::new()).await;
+    let caller = Caller::trusted(app.system());
+    let made = accounts::register(app, &caller, STATIC_USER, wanted, RegisteredVia::StaticApiKey, Vec::new()).await;
     // Another request may have been first.
     if let Err(error) = made
         && error.code != ApiError::from(StoreError::Conflict).code

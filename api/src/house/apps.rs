@@ -75,9 +75,10 @@ pub async fn withdraw(
         let client_id: ClientId = client_id(&id)?;
         let user_id = signed_in.user.id();
         let stream = stream(user_id, &client_id);
-        let context = circumstances.context(&app, signed_in.actor());
+        let caller = signed_in.caller(&app, &circumstances);
         let withdraw = ConsentCommand::Withdraw { user_id, client_id };
-        let withdrawn = app.store.execute::<Consent>(stream, withdraw, &context).await;
+        let context = caller.may_about(user_id, &withdraw)?;
+        let withdrawn = app.store.execute::<Consent>(stream, withdraw, context).await;
         withdrawn.map_err(|error| match error {
             ExecuteError::Refused(_) => ApiError::not_found(),
             ExecuteError::Store(error) => error.into(),

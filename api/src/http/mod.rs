@@ -1,5 +1,6 @@
 //! What every endpoint shares, one concern a file.
 
+pub mod caller;
 pub mod client;
 pub mod connections;
 pub mod cookie;

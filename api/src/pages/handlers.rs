@@ -292,8 +292,8 @@ async fn enroll_second(State(app): State<App>, MaybeSignedIn(present): MaybeSign
 }
 
 async fn skip_second(State(app): State<App>, circumstances: Circumstances, signed_in: SignedIn) -> Response {
-    let context = circumstances.context(&app, signed_in.actor());
+    let caller = signed_in.caller(&app, &circumstances);
     let decline = UserCommand::DeclineSecondPasskey { now: app.now() };
-    let declined = accounts::execute(&app, &context, signed_in.user.id(), decline).await;
+    let declined = accounts::execute(&app, &caller, signed_in.user.id(), decline).await;
     shown(&app, declined.map(|_| see_other("/account")))
 }

@@ -59,9 +59,9 @@ pub async fn finish(
     let made = made.map_err(|failure| ceremony::registration_error(&failure))?;
     let passkey = passkey_of(&app, &signed_in.user.user_id, made);
     let (id, name) = (passkey.passkey_id, default_name(&passkey, circumstances.user_agent.as_deref()));
-    let context = circumstances.context(&app, signed_in.actor());
+    let caller = signed_in.caller(&app, &circumstances);
     let command = UserCommand::EnrollPasskey { passkey, name, via: EnrolledVia::SelfService };
-    accounts::execute(&app, &context, signed_in.user.id(), command).await?;
+    accounts::execute(&app, &caller, signed_in.user.id(), command).await?;
     let rows = passkeys::of_user(&app.pool, signed_in.user.id()).await?;
     let row = rows.iter().find(|row| row.id() == id).ok_or_else(ApiError::internal)?;
     Ok(Json(passkey_json(row)))

@@ -1,6 +1,7 @@
 //! Enrollment links: set-up, invitation, recovery; attacks WR-07 and AD-09.
 
 use chancery_api::accounts;
+use chancery_api::http::caller::Caller;
 use chancery_tests::authenticator::SoftAuthenticator;
 use chancery_tests::node::Person;
 use chancery_tests::server::Server;
@@ -25,7 +26,8 @@ async fn invited(server: &Server) -> (Person, String) {
 #[tokio::test]
 async fn the_first_admin_sets_up_once() {
     let server = Server::start().await;
-    let first = accounts::issue_setup_link(&server.app, &server.app.system(), Duration::DAY).await.unwrap();
+    let first =
+        accounts::issue_setup_link(&server.app, &Caller::trusted(server.app.system()), Duration::DAY).await.unwrap();
     let mut root = server.first_admin().await;
 
     let me = root.visitor.get("/api/users/me").await.expect(200).json();
@@ -38,7 +40,8 @@ async fn the_first_admin_sets_up_once() {
 async fn ad09_of_many_who_hold_the_set_up_link_one_becomes_the_first_admin() {
     let server = Server::start().await;
     let template = server.person("template").await;
-    let link = accounts::issue_setup_link(&server.app, &server.app.system(), Duration::DAY).await.unwrap();
+    let link =
+        accounts::issue_setup_link(&server.app, &Caller::trusted(server.app.system()), Duration::DAY).await.unwrap();
 
     let mut tries = Vec::new();
     for n in 0..20 {
@@ -83,7 +86,8 @@ async fn ad09_set_up_stays_closed_even_when_the_first_admin_is_gone() {
     admin.json(reqwest::Method::PUT, &path, &other).await.expect(200);
     admin.send(reqwest::Method::DELETE, &format!("/api/users/{}", root.id), None, &[]).await.expect(204);
 
-    let link = accounts::issue_setup_link(&server.app, &server.app.system(), Duration::DAY).await.unwrap();
+    let link =
+        accounts::issue_setup_link(&server.app, &Caller::trusted(server.app.system()), Duration::DAY).await.unwrap();
     let mut usurper = Person { visitor: server.visitor(), authenticator: SoftAuthenticator::new(), ..root };
     let answer = usurper.redeem(&link.code, &json!({ "username": "usurper", "firstName": "U" })).await;
 
@@ -159,7 +163,9 @@ async fn a_recovery_that_replaces_ends_all_other_passkeys_and_sessions() {
     let server = Server::start().await;
     let mut ada = server.person("ada").await;
     let user = chancery_projections::users::find(&server.app.pool, ada.id.parse().unwrap()).await.unwrap().unwrap();
-    let link = accounts::issue_link(&server.app, &server.app.system(), &user, Duration::HOUR, true).await.unwrap();
+    let link = accounts::issue_link(&server.app, &Caller::trusted(server.app.system()), &user, Duration::HOUR, true)
+        .await
+        .unwrap();
 
     let mut recovered = Person { visitor: server.visitor(), authenticator: SoftAuthenticator::new(), ..ada.clone() };
     recovered.redeem(&link.code, &json!({})).await.expect(204);
