@@ -1,5 +1,5 @@
 //! What each command needs of whoever gives it (attacks AD-14). The matches are exhaustive: a command that is added has no
-//! place until it is said who may give it.
+//! place until it is said who may give it. Grants are decided upon by `access`; keys and refused sign-ins are Chancery's own.
 
 use super::admin::{AdminAction, Denied, OperatorFacts, authorize};
 use crate::api_key::ApiKeyCommand;
