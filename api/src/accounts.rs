@@ -12,6 +12,7 @@ use chancery_projections::pictures;
 use chancery_projections::users::{self, User};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
+use tracing::Instrument;
 
 use crate::admin::users::user_not_found;
 use crate::app::App;
@@ -73,18 +74,23 @@ pub async fn execute_keeping_an_admin(
     caller: &Caller,
     id: UserId,
     held: &Held<UserAggregate>,
-    commands: impl FnOnce(bool) -> Vec<UserCommand> + Send,
+    commands: impl FnOnce(bool) -> Vec<UserCommand> + Send + 'static,
 ) -> Result<i64, ApiError> {
-    // Of this node's requests one waits for the other nodes, so that the others hold no connection meanwhile.
-    let _turn = app.administrators.acquire().await.map_err(|_| ApiError::unavailable())?;
-    let mut lock = app.pool.begin().await?;
-    sqlx::query(LOCK_ADMINISTRATORS).execute(&mut *lock).await?;
-    let other_admins = users::other_admins(&mut *lock, id).await? > 0;
-    let executed = execute_all(app, caller, id, commands(other_admins), held).await;
-    if let Err(error) = lock.commit().await {
-        tracing::warn!(%error, "the lock on administrators was lost");
-    }
-    executed
+    let (app, caller, held) = (app.clone(), caller.clone(), held.clone());
+    let alone = async move {
+        // Of this node's requests one waits for the other nodes, so that the others hold no connection meanwhile.
+        let _turn = app.administrators.acquire().await.map_err(|_| ApiError::unavailable())?;
+        let mut lock = app.pool.begin().await?;
+        sqlx::query(LOCK_ADMINISTRATORS).execute(&mut *lock).await?;
+        let other_admins = users::other_admins(&mut *lock, id).await? > 0;
+        let executed = execute_all(&app, &caller, id, commands(other_admins), &held).await;
+        if let Err(error) = lock.commit().await {
+            tracing::warn!(%error, "the lock on administrators was lost");
+        }
+        executed
+    };
+    // Whoever hangs up must not take the lock from an append that is under way.
+    tokio::spawn(alone.in_current_span()).await.unwrap_or_else(|_| Err(ApiError::internal()))
 }
 
 /// Registers a person with their groups, and nothing to sign in with yet.
@@ -117,7 +123,7 @@ pub async fn change(
     held: &Held<UserAggregate>,
 ) -> Result<i64, ApiError> {
     let Wanted { profile, email_verified, is_admin, disabled } = wanted;
-    let commands = |other_admins| {
+    let commands = move |other_admins| {
         vec![
             UserCommand::ChangeProfile { profile, email_verified },
             if is_admin { UserCommand::GrantAdmin } else { UserCommand::RevokeAdmin { other_admins } },

@@ -150,7 +150,7 @@ pub async fn change(
 
 /// What a press of one button does.
 enum Act {
-    Plain(UserCommand),
+    Plain(Box<UserCommand>),
     /// It may take an administrator away, and depends on whether there is another.
     KeepingAnAdmin(fn(bool) -> UserCommand),
 }
@@ -168,13 +168,14 @@ pub async fn act(
         let id = user_id(&id)?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
         let params = form(&headers, &body)?;
+        let plain = |command| Act::Plain(Box::new(command));
         let command = match act.as_str() {
-            "groups" => Act::Plain(UserCommand::SetGroups { groups: chosen_groups(&app, &body).await? }),
-            "claims" => Act::Plain(UserCommand::SetClaims { claims: claims_of(&body) }),
-            "grant-admin" => Act::Plain(UserCommand::GrantAdmin),
+            "groups" => plain(UserCommand::SetGroups { groups: chosen_groups(&app, &body).await? }),
+            "claims" => plain(UserCommand::SetClaims { claims: claims_of(&body) }),
+            "grant-admin" => plain(UserCommand::GrantAdmin),
             "revoke-admin" => Act::KeepingAnAdmin(|other_admins| UserCommand::RevokeAdmin { other_admins }),
             "disable" => Act::KeepingAnAdmin(|other_admins| UserCommand::Disable { other_admins }),
-            "enable" => Act::Plain(UserCommand::Enable),
+            "enable" => plain(UserCommand::Enable),
             "enrollment-link" => return with_link(&app, &circumstances, &signed_in, id).await,
             _ => return Err(ApiError::not_found().into()),
         };
@@ -182,9 +183,9 @@ pub async fn act(
         let changed = async {
             let held = held(&app, id, &Seen::in_form(&params)).await?;
             match command {
-                Act::Plain(command) => accounts::execute_all(&app, &caller, id, vec![command], &held).await,
+                Act::Plain(command) => accounts::execute_all(&app, &caller, id, vec![*command], &held).await,
                 Act::KeepingAnAdmin(command) => {
-                    let commands = |other_admins| vec![command(other_admins)];
+                    let commands = move |other_admins| vec![command(other_admins)];
                     accounts::execute_keeping_an_admin(&app, &caller, id, &held, commands).await
                 }
             }
