@@ -239,7 +239,8 @@ async fn two_nodes_under_load_go_through_a_rotation_that_is_killed_without_a_fai
 
     second = second.restart_with(&both).await;
     load.use_only(&[&first.node, &second.node]).await;
-    load.acknowledged(800).await;
+    // More people than one batch of the rotation takes.
+    load.acknowledged(1_600).await;
     let mut run = first.spawn(&["encryption-key-rotate"]);
     let mut lines = BufReader::new(run.stderr.take().unwrap()).lines();
     let killed_after = lines.next_line().await.unwrap().expect("it tells how far it is");
