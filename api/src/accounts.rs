@@ -2,7 +2,6 @@
 
 use chancery_adapters::event_store::{ExecuteError, StoreError};
 use chancery_domain::Subject;
-use chancery_domain::context::Context;
 use chancery_domain::custom_claim::{ClaimsRefusal, MalformedClaim};
 use chancery_domain::digest::Digest;
 use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, EnrollmentRefusal, Purpose, RevokedWhy, link};
@@ -13,14 +12,20 @@ use chancery_projections::users::{self, User};
 use chancery_projections::{passkeys, pictures};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
+use tracing::Instrument;
 
 use crate::admin::users::user_not_found;
 use crate::app::App;
+use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::precondition::Held;
 
 /// What the secret of an enrollment link follows from, beside its id.
 pub const ENROLLMENT_LINK: &str = "enrollment";
+
+/// Among all nodes. A node that stands still with it loses it, but not before its append has had its time.
+const LOCK_ADMINISTRATORS: &str = "SELECT set_config('idle_in_transaction_session_timeout', '20s', true),
+                                          pg_advisory_xact_lock(4207849486)";
 
 /// A person to be registered, or what is to become of one.
 #[derive(Clone, Debug)]
@@ -43,26 +48,55 @@ pub struct Link {
 
 /// # Errors
 /// The refusal as the API says it, here and below.
-pub async fn execute(app: &App, context: &Context, id: UserId, command: UserCommand) -> Result<i64, ApiError> {
-    Ok(app.store.execute::<UserAggregate>(id, command, context).await.map_err(user_error)?.position)
+pub async fn execute(app: &App, caller: &Caller, id: UserId, command: UserCommand) -> Result<i64, ApiError> {
+    execute_all(app, caller, id, vec![command], &None).await
 }
 
 /// Several commands on one person in one append.
 pub async fn execute_all(
     app: &App,
-    context: &Context,
+    caller: &Caller,
     id: UserId,
     commands: Vec<UserCommand>,
     held: &Held<UserAggregate>,
 ) -> Result<i64, ApiError> {
+    let context = caller.may_all(Some(id), &commands)?;
     let executed = app.store.execute_all::<UserAggregate>(id, commands, held.as_ref(), context).await;
     Ok(executed.map_err(user_error)?.position)
+}
+
+/// Commands of which one may take an administrator away; they are told whether another remains.
+///
+/// That is read and decided upon by one at a time on all nodes: two administrators who remove each other at once would
+/// each find the other still there, and leave nobody (attacks AD-05).
+pub async fn execute_keeping_an_admin(
+    app: &App,
+    caller: &Caller,
+    id: UserId,
+    held: &Held<UserAggregate>,
+    commands: impl FnOnce(bool) -> Vec<UserCommand> + Send + 'static,
+) -> Result<i64, ApiError> {
+    let (app, caller, held) = (app.clone(), caller.clone(), held.clone());
+    let alone = async move {
+        // Of this node's requests one waits for the other nodes, so that the others hold no connection meanwhile.
+        let _turn = app.administrators.acquire().await.map_err(|_| ApiError::unavailable())?;
+        let mut lock = app.pool.begin().await?;
+        sqlx::query(LOCK_ADMINISTRATORS).execute(&mut *lock).await?;
+        let other_admins = users::other_admins(&mut *lock, id).await? > 0;
+        let executed = execute_all(&app, &caller, id, commands(other_admins), &held).await;
+        if let Err(error) = lock.commit().await {
+            tracing::warn!(%error, "the lock on administrators was lost");
+        }
+        executed
+    };
+    // Whoever hangs up must not take the lock from an append that is under way.
+    tokio::spawn(alone.in_current_span()).await.unwrap_or_else(|_| Err(ApiError::internal()))
 }
 
 /// Registers a person with their groups, and nothing to sign in with yet.
 pub async fn register(
     app: &App,
-    context: &Context,
+    caller: &Caller,
     id: UserId,
     wanted: Wanted,
     via: RegisteredVia,
@@ -77,44 +111,45 @@ pub async fn register(
     if disabled {
         commands.push(UserCommand::Disable { other_admins: true });
     }
-    execute_all(app, context, id, commands, &None).await
+    execute_all(app, caller, id, commands, &None).await
 }
 
 /// Makes a person what is wanted: profile, rights and state in one append.
 pub async fn change(
     app: &App,
-    context: &Context,
+    caller: &Caller,
     id: UserId,
     wanted: Wanted,
     held: &Held<UserAggregate>,
 ) -> Result<i64, ApiError> {
-    let other_admins = users::other_admins(&app.pool, id).await? > 0;
     let Wanted { profile, email_verified, is_admin, disabled } = wanted;
-    let commands = vec![
-        UserCommand::ChangeProfile { profile, email_verified },
-        if is_admin { UserCommand::GrantAdmin } else { UserCommand::RevokeAdmin { other_admins } },
-        if disabled { UserCommand::Disable { other_admins } } else { UserCommand::Enable },
-    ];
-    execute_all(app, context, id, commands, held).await
+    let commands = move |other_admins| {
+        vec![
+            UserCommand::ChangeProfile { profile, email_verified },
+            if is_admin { UserCommand::GrantAdmin } else { UserCommand::RevokeAdmin { other_admins } },
+            if disabled { UserCommand::Disable { other_admins } } else { UserCommand::Enable },
+        ]
+    };
+    execute_keeping_an_admin(app, caller, id, held, commands).await
 }
 
 /// A person changes their own profile. A changed address is unproven (attacks AD-08).
 pub async fn change_own(
     app: &App,
-    context: &Context,
+    caller: &Caller,
     user: &User,
     profile: Profile,
     held: &Held<UserAggregate>,
 ) -> Result<i64, ApiError> {
     let email_verified = user.email_verified && profile.email == user.email;
     let change = UserCommand::ChangeProfile { profile, email_verified };
-    execute_all(app, context, user.id(), vec![change], held).await
+    execute_all(app, caller, user.id(), vec![change], held).await
 }
 
 /// Records the erasure, then destroys the person's data key and what is sealed under it outside the log.
-pub async fn erase(app: &App, context: &Context, id: UserId, held: &Held<UserAggregate>) -> Result<i64, ApiError> {
-    let other_admins = users::other_admins(&app.pool, id).await? > 0;
-    let position = execute_all(app, context, id, vec![UserCommand::Erase { other_admins }], held).await?;
+pub async fn erase(app: &App, caller: &Caller, id: UserId, held: &Held<UserAggregate>) -> Result<i64, ApiError> {
+    let erase = |other_admins| vec![UserCommand::Erase { other_admins }];
+    let position = execute_keeping_an_admin(app, caller, id, held, erase).await?;
     let mut connection = app.pool.acquire().await?;
     app.store.vault().destroy(&Subject::user(id), &mut connection).await.map_err(StoreError::from)?;
     pictures::drop_all(&mut *connection, id).await?;
@@ -122,10 +157,11 @@ pub async fn erase(app: &App, context: &Context, id: UserId, held: &Held<UserAgg
 }
 
 /// Ends all sessions, everything that was granted to apps, and every enrollment link. Says how many people and links.
-pub async fn sign_out_everybody(app: &App, context: &Context) -> Result<(usize, usize), ApiError> {
+pub async fn sign_out_everybody(app: &App, caller: &Caller) -> Result<(usize, usize), ApiError> {
     let links = enrollments::open(&app.pool, app.now()).await?;
     for row in &links {
         let revoke = EnrollmentCommand::Revoke { why: RevokedWhy::ByAdmin };
+        let context = caller.may(&revoke)?;
         match app.store.execute::<Enrollment>(row.enrollment_id, revoke, context).await {
             // Somebody was faster.
             Ok(_) | Err(ExecuteError::Refused(_)) => {}
@@ -134,7 +170,7 @@ pub async fn sign_out_everybody(app: &App, context: &Context) -> Result<(usize, 
     }
     let people = users::ids(&app.pool).await?;
     for id in &people {
-        match execute(app, context, *id, UserCommand::SignOutEverywhere { except: None }).await {
+        match execute(app, caller, *id, UserCommand::SignOutEverywhere { except: None }).await {
             Ok(_) => {}
             // Erased meanwhile.
             Err(error) if error.status == axum::http::StatusCode::NOT_FOUND => {}
@@ -148,7 +184,7 @@ pub async fn sign_out_everybody(app: &App, context: &Context) -> Result<(usize, 
 /// already gets a recovery link, which with `replace` removes all other passkeys when it is redeemed.
 pub async fn issue_link(
     app: &App,
-    context: &Context,
+    caller: &Caller,
     user: &User,
     lifetime: Duration,
     replace: bool,
@@ -158,7 +194,7 @@ pub async fn issue_link(
         true => Purpose::Recovery { user_id: user.id(), replace },
     };
     let open = enrollments::open_of(&app.pool, user.id(), app.now()).await?;
-    issue(app, context, purpose, lifetime, &open).await
+    issue(app, caller, purpose, lifetime, &open).await
 }
 
 async fn has_passkey(app: &App, user: &User) -> Result<bool, ApiError> {
@@ -167,7 +203,7 @@ async fn has_passkey(app: &App, user: &User) -> Result<bool, ApiError> {
 
 /// Invites a person by mail, and shows nobody the link. Whoever has a passkey already would get a recovery link, which is
 /// never mailed: whoever reads somebody's mail must not be able to become them (decision 11).
-pub async fn mail_invitation(app: &App, context: &Context, user: &User, lifetime: Duration) -> Result<(), ApiError> {
+pub async fn mail_invitation(app: &App, caller: &Caller, user: &User, lifetime: Duration) -> Result<(), ApiError> {
     let refused =
         |says: &str| ApiError::new(axum::http::StatusCode::FORBIDDEN, "one_time_access_disabled", says.to_owned());
     if app.config.smtp.is_none() {
@@ -181,19 +217,19 @@ pub async fn mail_invitation(app: &App, context: &Context, user: &User, lifetime
                     give it to them yourself";
         return Err(refused(says));
     }
-    issue_link(app, context, user, lifetime, false).await?;
+    issue_link(app, caller, user, lifetime, false).await?;
     Ok(())
 }
 
 /// The link by which the first administrator sets the instance up.
-pub async fn issue_setup_link(app: &App, context: &Context, lifetime: Duration) -> Result<Link, ApiError> {
+pub async fn issue_setup_link(app: &App, caller: &Caller, lifetime: Duration) -> Result<Link, ApiError> {
     let open = enrollments::open_setups(&app.pool, app.now()).await?;
-    issue(app, context, Purpose::Setup, lifetime, &open).await
+    issue(app, caller, Purpose::Setup, lifetime, &open).await
 }
 
 async fn issue(
     app: &App,
-    context: &Context,
+    caller: &Caller,
     purpose: Purpose,
     lifetime: Duration,
     open: &[EnrollmentRow],
@@ -201,13 +237,13 @@ async fn issue(
     let id = EnrollmentId(app.entropy.uuid_v4());
     let now = app.now();
     let secret = app.store.vault().link_secret(ENROLLMENT_LINK, id.0.as_bytes(), now);
-    let mut unit = app.store.unit(context);
+    let is_mailed = matches!(purpose, Purpose::Invitation { .. });
+    let issue = EnrollmentCommand::Issue { purpose, secret: Digest::of(secret), now, lifetime };
+    let mut unit = app.store.unit(caller.may(&issue)?);
     for row in open {
         let revoke = EnrollmentCommand::Revoke { why: RevokedWhy::Superseded };
         unit.execute::<Enrollment>(&row.enrollment_id.to_string(), revoke).await.map_err(enrollment_error)?;
     }
-    let is_mailed = matches!(purpose, Purpose::Invitation { .. });
-    let issue = EnrollmentCommand::Issue { purpose, secret: Digest::of(secret), now, lifetime };
     unit.create::<Enrollment>(&id.to_string(), issue).await.map_err(enrollment_error)?;
     unit.commit().await?;
     let code = link::encode(id, &secret);

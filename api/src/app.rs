@@ -16,7 +16,7 @@ use chancery_domain::ports::geo_locator::GeoLocator;
 use chancery_projections::memory::ViewMemory;
 use chancery_projections::runner;
 use sqlx::PgPool;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
@@ -54,6 +54,8 @@ pub struct Parts {
     pub requests: Requests,
     /// Making a picture takes much memory: one at a time.
     pub portraits: Semaphore,
+    /// Whoever may take an administrator away: one at a time.
+    pub administrators: Semaphore,
     /// How far the audit view has come.
     pub audit: watch::Receiver<i64>,
 }
@@ -75,11 +77,6 @@ impl App {
     /// Waits for the history to show what was just recorded, but not for long.
     pub async fn history_reached(&self, position: i64) -> bool {
         runner::reached(self.audit.clone(), position, std::time::Duration::from_secs(2)).await
-    }
-
-    /// How long a ceremony or request in flight lives: longer than any device asks (WebAuthn timeouts are 5 minutes).
-    pub fn in_flight(&self) -> Duration {
-        Duration::minutes(10)
     }
 }
 

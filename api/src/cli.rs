@@ -16,6 +16,7 @@ use time::Duration;
 
 use crate::app::App;
 use crate::config::{Config, Database, settings_table};
+use crate::http::caller::Caller;
 use crate::telemetry::Telemetry;
 use crate::wiring::{self, Doubles, Ground};
 use crate::{accounts, client_file, doctor, encryption_key, healthcheck, serve, signing_keys, telemetry};
@@ -146,7 +147,7 @@ async fn setup(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
     if users::any(&app.pool).await? {
         bail!("this instance has been set up; use `chancery one-time-access-token <user>` to let somebody in");
     }
-    let link = accounts::issue_setup_link(&app, &operator(&app), Duration::DAY).await;
+    let link = accounts::issue_setup_link(&app, &Caller::trusted(operator(&app)), Duration::DAY).await;
     println!("{}", link.map_err(|error| anyhow::anyhow!(error.message))?.url);
     stop(ground).await
 }
@@ -155,7 +156,7 @@ async fn one_time_access_token(config: Config, telemetry: &Telemetry, user: &str
     let (app, ground) = start(config, telemetry).await?;
     let found = users::find_by_name(&app.pool, user).await?;
     let found = found.with_context(|| format!("there is nobody called {user}"))?;
-    let link = accounts::issue_link(&app, &operator(&app), &found, Duration::HOUR, replace).await;
+    let link = accounts::issue_link(&app, &Caller::trusted(operator(&app)), &found, Duration::HOUR, replace).await;
     println!("{}", link.map_err(|error| anyhow::anyhow!(error.message))?.url);
     stop(ground).await
 }
@@ -244,7 +245,7 @@ async fn key_rotate(
 
 async fn sign_out_everybody(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
     let (app, ground) = start(config, telemetry).await?;
-    let ended = accounts::sign_out_everybody(&app, &operator(&app)).await;
+    let ended = accounts::sign_out_everybody(&app, &Caller::trusted(operator(&app))).await;
     let (people, links) = ended.map_err(|error| anyhow::anyhow!(error.message))?;
     println!("{people} people are signed out, with what apps had of them; {links} enrollment links are revoked.");
     stop(ground).await

@@ -6,7 +6,6 @@ use axum::http::StatusCode;
 use chancery_adapters::event_store::StoreError;
 use chancery_adapters::pictures::{Initials, MAX_BYTES, PictureError, portrait};
 use chancery_domain::Subject;
-use chancery_domain::context::Context;
 use chancery_domain::digest::Digest;
 use chancery_domain::ids::UserId;
 use chancery_domain::user::UserCommand;
@@ -17,6 +16,7 @@ use serde_json::json;
 use crate::accounts::{self, sentence};
 use crate::admin::users::user_not_found;
 use crate::app::App;
+use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 
 /// The largest body that brings a picture: the file and what the form needs around it.
@@ -58,13 +58,13 @@ pub async fn uploaded(form: Result<Multipart, MultipartRejection>) -> Result<Vec
 ///
 /// # Errors
 /// `invalid_image` or `file_too_large`; whatever keeps it from being recorded.
-pub async fn set(app: &App, context: &Context, user: &User, file: Vec<u8>) -> Result<(), ApiError> {
+pub async fn set(app: &App, caller: &Caller, user: &User, file: Vec<u8>) -> Result<(), ApiError> {
     let png = make(app, file).await?;
     let sealed = app.store.vault().seal_bytes(&Subject::user(user.id()), PURPOSE, &png).await;
     let sealed = sealed.map_err(StoreError::from)?;
     let digest = Digest::of(&sealed);
     pictures::keep(&app.pool, user.id(), digest, &sealed, app.now()).await?;
-    accounts::execute(app, context, user.id(), UserCommand::SetPicture { picture: digest }).await?;
+    accounts::execute(app, caller, user.id(), UserCommand::SetPicture { picture: digest }).await?;
     drop_former(app, user).await;
     Ok(())
 }
@@ -73,8 +73,8 @@ pub async fn set(app: &App, context: &Context, user: &User, file: Vec<u8>) -> Re
 ///
 /// # Errors
 /// Whatever keeps it from being recorded.
-pub async fn remove(app: &App, context: &Context, user: &User) -> Result<(), ApiError> {
-    accounts::execute(app, context, user.id(), UserCommand::RemovePicture).await?;
+pub async fn remove(app: &App, caller: &Caller, user: &User) -> Result<(), ApiError> {
+    accounts::execute(app, caller, user.id(), UserCommand::RemovePicture).await?;
     drop_former(app, user).await;
     Ok(())
 }

@@ -6,6 +6,7 @@ use time::Duration;
 
 use crate::admin::static_api_key;
 use crate::config::Config;
+use crate::http::caller::Caller;
 use crate::http::connections::Connections;
 use crate::http::readiness::told_to_stop;
 use crate::http::server;
@@ -31,7 +32,7 @@ pub async fn serve(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> 
     static_api_key::settle(&app).await.map_err(|error| anyhow::anyhow!(error.message))?;
     tracing::info!(url = app.issuer, "ready");
     if !users::any(&app.pool).await? {
-        let link = accounts::issue_setup_link(&app, &app.system(), Duration::DAY).await;
+        let link = accounts::issue_setup_link(&app, &Caller::trusted(app.system()), Duration::DAY).await;
         let link = link.map_err(|error| anyhow::anyhow!(error.message))?;
         println!("\n  {} is ready at {}\n", app.config.app_name, app.issuer);
         println!("  Set it up: open this link and create the first administrator's passkey.\n\n  {}\n", link.url);

@@ -20,6 +20,8 @@ pub struct Ledger {
     pub jtis: Vec<String>,
     pub revoked: Vec<String>,
     pub groups: Vec<String>,
+    /// The names of people who were registered.
+    pub people: Vec<String>,
     /// Browsers that are signed in.
     pub sessions: Vec<Visitor>,
     /// The last refresh token of each grant.
@@ -64,6 +66,13 @@ pub fn jti(token: &str) -> String {
 }
 
 impl Ledger {
+    /// What was not answered as it should be, for nodes that have no excuse.
+    pub fn failures(&self) -> Vec<String> {
+        let failed = self.requests.iter().filter(|request| request.failed());
+        let failed = failed.map(|request| format!("{}: {:?}", request.what, request.outcome));
+        self.violations.iter().cloned().chain(failed).collect()
+    }
+
     /// What is wrong with the log and the node, going by this ledger. Empty where all is well.
     pub async fn faults(&self, pool: &PgPool, node: &Node, client: &Client) -> Vec<String> {
         let mut faults = self.violations.clone();

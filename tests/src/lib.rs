@@ -16,5 +16,4 @@ pub mod postgres_server;
 pub mod process;
 pub mod relay;
 pub mod server;
-pub mod turns;
 pub mod visitor;

@@ -1,11 +1,12 @@
 //! What apps and people do all day, noted in a ledger outside the nodes.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{RwLock, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -27,17 +28,18 @@ pub struct Load {
 }
 
 impl Load {
-    /// Registers a person and an app at the node, and lets fourteen workers begin: each waits for `pause` between two
-    /// requests.
-    pub async fn start(node: &Node, pause: Duration) -> Self {
+    /// Registers a person and an app, and lets fourteen workers begin, which use the nodes in turn: each waits for `pause`
+    /// between two requests.
+    pub async fn start(nodes: &[&Node], pause: Duration) -> Self {
+        let node = nodes[0];
         let mut ada = node.person(&format!("ada-{}", Uuid::new_v4().simple())).await;
         let client = node.client(&json!({})).await;
         let (acknowledgments, acknowledged) = watch::channel(0);
         let (end, over) = watch::channel(false);
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build();
-        let visitor = Visitor { http: http.unwrap(), ..node.visitor() };
-        let ledger = Arc::<Mutex<Ledger>>::default();
-        let worker = Worker { node: node.clone(), visitor, client, ledger, acknowledgments, over, pause };
+        let nodes = Arc::new(RwLock::new(nodes.iter().copied().cloned().collect()));
+        let (turn, ledger) = (Arc::default(), Arc::<Mutex<Ledger>>::default());
+        let worker = Worker { nodes, turn, http: http.unwrap(), client, ledger, acknowledgments, over, pause };
         let mut workers = JoinSet::new();
         for _ in 0..4 {
             let scope = [("scope", "openid offline_access")];
@@ -52,6 +54,19 @@ impl Load {
             workers.spawn(worker.clone().sign_in(ada.clone()));
         }
         Self { worker, acknowledged, end, workers }
+    }
+
+    /// With two workers more, who register people: each of these needs a data key.
+    pub fn with_newcomers(mut self) -> Self {
+        for _ in 0..2 {
+            self.workers.spawn(self.worker.clone().register_people());
+        }
+        self
+    }
+
+    /// From now on only these are used; what the others were asked is answered first, as by a balancer that drains.
+    pub async fn use_only(&self, nodes: &[&Node]) {
+        *self.worker.nodes.write().await = nodes.iter().copied().cloned().collect();
     }
 
     /// Waits for so many more acknowledgments.
@@ -75,8 +90,10 @@ impl Load {
 
 #[derive(Clone)]
 struct Worker {
-    node: Node,
-    visitor: Visitor,
+    /// A request holds them for reading until it is answered.
+    nodes: Arc<RwLock<Vec<Node>>>,
+    turn: Arc<AtomicUsize>,
+    http: reqwest::Client,
     client: Client,
     ledger: Arc<Mutex<Ledger>>,
     acknowledgments: watch::Sender<usize>,
@@ -92,6 +109,14 @@ impl Worker {
     async fn goes_on(&self) -> bool {
         tokio::time::sleep(self.pause).await;
         !*self.over.borrow()
+    }
+
+    fn choose(&self, nodes: &[Node]) -> Node {
+        nodes[self.turn.fetch_add(1, Ordering::Relaxed) % nodes.len()].clone()
+    }
+
+    fn at(&self, visitor: Visitor) -> Visitor {
+        Visitor { http: self.http.clone(), ..visitor }
     }
 
     /// A whole answer with this status, or nothing; what else comes is a violation, save that somebody asks to come again.
@@ -123,7 +148,8 @@ impl Worker {
         pairs.extend([("client_id", self.client.id.as_str()), ("client_secret", self.client.secret.as_str())]);
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         let headers = [("content-type", "application/x-www-form-urlencoded")];
-        let mut visitor = self.visitor.clone();
+        let nodes = self.nodes.read().await;
+        let mut visitor = self.at(self.choose(&nodes).visitor());
         self.settle(what, visitor.try_send(Method::POST, path, Some(body), &headers), 200).await
     }
 
@@ -182,21 +208,37 @@ impl Worker {
     }
 
     async fn create_groups(self) {
-        let mut admin = Visitor { http: self.visitor.http.clone(), ..self.node.admin.clone() };
         while self.goes_on().await {
             let name = format!("group-{}", Uuid::new_v4().simple());
-            let body = json!({ "name": name, "friendlyName": name }).to_string();
-            let headers = [("content-type", "application/json")];
-            let asked = admin.try_send(Method::POST, "/api/user-groups", Some(body), &headers);
-            if self.settle("administration", asked, 201).await.is_some() {
+            let body = json!({ "name": name, "friendlyName": name });
+            if self.administer("/api/user-groups", &body).await.is_some() {
                 self.acknowledge(|ledger| ledger.groups.push(name));
             }
         }
     }
 
+    async fn register_people(self) {
+        while self.goes_on().await {
+            let name = format!("p{}", Uuid::new_v4().simple());
+            let body = json!({ "username": name, "firstName": "P", "lastName": "P", "displayName": "P" });
+            if self.administer("/api/users", &body).await.is_some() {
+                self.acknowledge(|ledger| ledger.people.push(name));
+            }
+        }
+    }
+
+    async fn administer(&self, path: &str, body: &serde_json::Value) -> Option<Answer> {
+        let nodes = self.nodes.read().await;
+        let mut admin = self.at(self.choose(&nodes).admin);
+        let headers = [("content-type", "application/json")];
+        let asked = admin.try_send(Method::POST, path, Some(body.to_string()), &headers);
+        self.settle("administration", asked, 201).await
+    }
+
     async fn sign_in(self, person: Person) {
         while self.goes_on().await {
-            let mut person = Person { visitor: self.visitor.clone(), ..person.clone() };
+            let nodes = self.nodes.read().await;
+            let mut person = Person { visitor: self.at(self.choose(&nodes).visitor()), ..person.clone() };
             if self.settle("sign-in", person.try_sign_in(), 200).await.is_some() {
                 self.acknowledge(|ledger| ledger.sessions.push(person.visitor));
             }

@@ -7,6 +7,7 @@ use chancery_adapters::postgres;
 use chancery_api::admin::static_api_key;
 use chancery_api::app::App;
 use chancery_api::config::Config;
+use chancery_api::http::caller::Caller;
 use chancery_api::http::connections::Connections;
 use chancery_api::http::server;
 use chancery_api::wiring::{self, Doubles};
@@ -103,7 +104,8 @@ impl Server {
 
     /// The first administrator, through a set-up link.
     pub async fn first_admin(&self) -> Person {
-        let link = accounts::issue_setup_link(&self.app, &self.app.system(), Duration::DAY).await.unwrap();
+        let link =
+            accounts::issue_setup_link(&self.app, &Caller::trusted(self.app.system()), Duration::DAY).await.unwrap();
         let mut person = Person {
             id: String::new(),
             visitor: self.visitor(),

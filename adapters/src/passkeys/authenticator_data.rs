@@ -3,6 +3,8 @@
 use serde_cbor_2::Value as Cbor;
 use uuid::Uuid;
 
+use super::cbor;
+
 const FLAG_BACKUP_ELIGIBLE: u8 = 0x08;
 const FLAG_BACKED_UP: u8 = 0x10;
 const FLAG_ATTESTED: u8 = 0x40;
@@ -35,11 +37,9 @@ impl AuthenticatorData {
     /// Whether there is a credential, and nothing after its key but the extensions that are flagged. The library lets
     /// anything follow (attacks WR-02).
     pub fn is_whole_registration(&self) -> bool {
-        let Some(rest) = &self.public_key else { return false };
-        let mut parts = serde_cbor_2::Deserializer::from_slice(rest).into_iter::<Cbor>();
-        let is_map = |part: Option<serde_cbor_2::Result<Cbor>>| matches!(part, Some(Ok(Cbor::Map(_))));
+        let Some((key, rest)) = self.public_key.as_deref().and_then(cbor::first) else { return false };
         let extended = self.flags & FLAG_EXTENSIONS != 0;
-        is_map(parts.next()) && (!extended || is_map(parts.next())) && parts.next().is_none()
+        cbor::is_map(key) && if extended { cbor::is_map(rest) } else { rest.is_empty() }
     }
 
     pub fn backup_eligible(&self) -> bool {
@@ -53,7 +53,7 @@ impl AuthenticatorData {
 
 /// The format and the raw authenticator data of an attestation object (§6.5).
 pub(super) fn of_attestation(object: &[u8]) -> Option<(String, Vec<u8>)> {
-    if object.len() > MAX_ATTESTATION {
+    if object.len() > MAX_ATTESTATION || !cbor::is_map(object) {
         return None;
     }
     let Cbor::Map(members) = serde_cbor_2::from_slice::<Cbor>(object).ok()? else { return None };

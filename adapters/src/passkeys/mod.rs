@@ -5,6 +5,7 @@
 //! other sites at sign-in, the owner of the handle, the AAGUID under attestation `none`.
 
 mod authenticator_data;
+mod cbor;
 mod client_data;
 mod provider;
 mod rebuild;
@@ -32,8 +33,8 @@ pub use provider::{Provider, provider};
 
 use authenticator_data::AuthenticatorData;
 
-/// How long browsers let a person take; never enforced by them, so the server's own expiry is longer.
-const TIMEOUT: Duration = Duration::from_secs(300);
+/// How long browsers are asked to let a person take. Not all do so, and the server forgets the challenge a moment later.
+const TIMEOUT: Duration = Duration::from_secs(290);
 /// A response is a few hundred bytes; some attestations bring certificates.
 const MAX_RESPONSE: usize = 65_536;
 
@@ -86,10 +87,10 @@ impl Passkeys for WebauthnPasskeys {
         if discoverable == Some(false) {
             return Err(PasskeyFailure::NotDiscoverable);
         }
-        let verified = self.webauthn.finish_passkey_registration(&credential, &state).map_err(failure)?;
         let object = response.pointer("/response/attestationObject").and_then(Value::as_str);
         let object = object.and_then(decode).ok_or(PasskeyFailure::Malformed)?;
         let (format, raw) = authenticator_data::of_attestation(&object).ok_or(PasskeyFailure::Malformed)?;
+        let verified = self.webauthn.finish_passkey_registration(&credential, &state).map_err(failure)?;
         let data = AuthenticatorData::parse(&raw).filter(AuthenticatorData::is_whole_registration);
         let data = data.ok_or(PasskeyFailure::Malformed)?;
         let transports = response.pointer("/response/transports").and_then(Value::as_array);

@@ -111,8 +111,9 @@ async fn create(
         expires_at,
         now: app.now(),
     };
-    let context = circumstances.context(&app, signed_in.actor());
-    app.store.create::<ApiKey>(id, command, &context).await.map_err(key_error)?;
+    let caller = signed_in.caller(&app, &circumstances);
+    let context = caller.may_about(signed_in.user.id(), &command)?;
+    app.store.create::<ApiKey>(id, command, context).await.map_err(key_error)?;
     let row = api_keys::find(&app.pool, id).await?.ok_or_else(ApiError::internal)?;
     Ok((StatusCode::CREATED, Json(json!({ "apiKey": key_json(&row, None), "token": token }))))
 }
@@ -139,8 +140,9 @@ async fn renew(
     let (token, digest) = new_key(&app);
     let user_id = signed_in.user.id();
     let command = ApiKeyCommand::Renew { user_id, digest, expires_at, now: app.now() };
-    let context = circumstances.context(&app, signed_in.actor());
-    app.store.execute::<ApiKey>(id, command, &context).await.map_err(key_error)?;
+    let caller = signed_in.caller(&app, &circumstances);
+    let context = caller.may_about(user_id, &command)?;
+    app.store.execute::<ApiKey>(id, command, context).await.map_err(key_error)?;
     let row = api_keys::find(&app.pool, id).await?.ok_or_else(ApiError::internal)?;
     Ok(Json(json!({ "apiKey": key_json(&row, None), "token": token })))
 }
@@ -152,8 +154,9 @@ async fn revoke(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let id: ApiKeyId = id.parse().map_err(|_| key_error(ExecuteError::Refused(ApiKeyRefusal::Unknown)))?;
-    let context = circumstances.context(&app, principal.actor.clone());
+    let caller = principal.caller(&app, &circumstances);
     let revoke = ApiKeyCommand::Revoke { user_id: principal.user.id() };
-    app.store.execute::<ApiKey>(id, revoke, &context).await.map_err(key_error)?;
+    let context = caller.may_about(principal.user.id(), &revoke)?;
+    app.store.execute::<ApiKey>(id, revoke, context).await.map_err(key_error)?;
     Ok(StatusCode::NO_CONTENT)
 }

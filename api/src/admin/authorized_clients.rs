@@ -6,7 +6,6 @@ use axum::routing::{delete, get};
 use axum::{Json, Router};
 use chancery_adapters::event_store::ExecuteError;
 use chancery_domain::consent::{Consent, ConsentCommand, stream};
-use chancery_domain::context::Context;
 use chancery_domain::ids::{ClientId, UserId};
 use chancery_domain::policy::admin::AdminAction;
 use chancery_projections::clients;
@@ -17,6 +16,7 @@ use super::audit_logs::rfc3339;
 use super::clients::{client_id, meta_json};
 use super::users::{existing, user_id};
 use crate::app::App;
+use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::listing::{Listing, envelope};
 use crate::http::principal::Principal;
@@ -66,8 +66,8 @@ async fn withdraw_own(
     principal: Principal,
     Path(client): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let context = circumstances.context(&app, principal.actor.clone());
-    withdraw(&app, &context, principal.user.id(), client_id(&client)?).await?;
+    let caller = principal.caller(&app, &circumstances);
+    withdraw(&app, &caller, principal.user.id(), client_id(&client)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -75,10 +75,11 @@ async fn withdraw_own(
 ///
 /// # Errors
 /// `not_found` where there is no consent.
-pub async fn withdraw(app: &App, context: &Context, user_id: UserId, client_id: ClientId) -> Result<(), ApiError> {
+pub async fn withdraw(app: &App, caller: &Caller, user_id: UserId, client_id: ClientId) -> Result<(), ApiError> {
     let stream = stream(user_id, &client_id);
-    let withdrawn = app.store.execute::<Consent>(stream, ConsentCommand::Withdraw { user_id, client_id }, context);
-    match withdrawn.await {
+    let withdraw = ConsentCommand::Withdraw { user_id, client_id };
+    let context = caller.may_about(user_id, &withdraw)?;
+    match app.store.execute::<Consent>(stream, withdraw, context).await {
         Ok(_) => Ok(()),
         Err(ExecuteError::Refused(_)) => Err(ApiError::not_found()),
         Err(ExecuteError::Store(error)) => Err(error.into()),

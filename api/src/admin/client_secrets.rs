@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use chancery_domain::client::{Client, ClientCommand, SECRET_PREFIX};
+use chancery_domain::client::{ClientCommand, SECRET_PREFIX};
 use chancery_domain::digest::Digest;
 use chancery_domain::ids::{ClientId, ClientSecretId};
 use chancery_domain::policy::admin::AdminAction;
@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::audit_logs::rfc3339;
-use super::clients::{client_error, client_id, existing};
+use super::clients::{client_id, execute_all, existing};
 use crate::app::App;
+use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::principal::Principal;
 use crate::http::request::Circumstances;
@@ -94,7 +95,7 @@ pub struct NewSecret {
 /// Adds a secret, the caller's or one of 256 random bits.
 pub async fn issue_secret(
     app: &App,
-    context: &chancery_domain::context::Context,
+    caller: &Caller,
     id: &ClientId,
     chosen: Option<String>,
     expires_at: Option<OffsetDateTime>,
@@ -103,7 +104,7 @@ pub async fn issue_secret(
     let (secret_id, prefix) = (ClientSecretId(app.entropy.uuid_v4()), prefix_of(&secret));
     let (digest, now) = (Digest::of(&secret), app.now());
     let add = ClientCommand::AddSecret { secret_id, prefix: prefix.clone(), digest, expires_at, now };
-    app.store.execute::<Client>(id.as_str(), add, context).await.map_err(client_error)?;
+    execute_all(app, caller, id, vec![add], &None).await?;
     Ok(NewSecret { id: secret_id, secret, prefix })
 }
 
@@ -124,8 +125,8 @@ async fn add_secret(
     principal.may(&app, AdminAction::ManageClientSecrets)?;
     let id = client_id(&id)?;
     let input = secret_input(&body)?;
-    let context = circumstances.context(&app, principal.actor.clone());
-    let added = issue_secret(&app, &context, &id, input.secret, input.expires_at).await?;
+    let caller = principal.caller(&app, &circumstances);
+    let added = issue_secret(&app, &caller, &id, input.secret, input.expires_at).await?;
     let rows = clients::secrets(&app.pool, &id).await?;
     let row = rows.iter().find(|row| row.secret_id == added.id.0).ok_or_else(ApiError::internal)?;
     let mut json = secret_json(row, app.now());
@@ -145,11 +146,11 @@ async fn replace_secret(
     let id = client_id(&id)?;
     let input = secret_input(&body)?;
     let before = clients::secrets(&app.pool, &id).await?;
-    let context = circumstances.context(&app, principal.actor.clone());
-    let added = issue_secret(&app, &context, &id, input.secret, None).await?;
+    let caller = principal.caller(&app, &circumstances);
+    let added = issue_secret(&app, &caller, &id, input.secret, None).await?;
     for row in before {
         let remove = ClientCommand::RemoveSecret { secret_id: ClientSecretId(row.secret_id) };
-        app.store.execute::<Client>(id.as_str(), remove, &context).await.map_err(client_error)?;
+        execute_all(&app, &caller, &id, vec![remove], &None).await?;
     }
     Ok(Json(json!({ "secret": added.secret })))
 }
@@ -163,8 +164,8 @@ async fn remove_secret(
     principal.may(&app, AdminAction::ManageClientSecrets)?;
     let id = client_id(&id)?;
     let secret_id = secret.parse().map_err(|_| ApiError::not_found())?;
-    let context = circumstances.context(&app, principal.actor.clone());
+    let caller = principal.caller(&app, &circumstances);
     let remove = ClientCommand::RemoveSecret { secret_id };
-    app.store.execute::<Client>(id.as_str(), remove, &context).await.map_err(client_error)?;
+    execute_all(&app, &caller, &id, vec![remove], &None).await?;
     Ok(StatusCode::NO_CONTENT)
 }

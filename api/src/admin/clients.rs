@@ -8,7 +8,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_adapters::event_store::ExecuteError;
 use chancery_domain::client::{Client, ClientCommand, ClientRefusal, ClientSettings};
-use chancery_domain::context::Context;
 use chancery_domain::ids::{ClientId, GroupId};
 use chancery_domain::policy::admin::AdminAction;
 use chancery_projections::clients::{self, ClientFilter, ClientRow, SecretRow};
@@ -20,6 +19,7 @@ use time::OffsetDateTime;
 use super::client_input::ClientInput;
 use super::client_secrets::secret_json;
 use crate::app::App;
+use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::json::{JsonBody, required, uuids};
 use crate::http::listing::{Listing, envelope};
@@ -167,11 +167,8 @@ async fn create(
     };
     let bad = || ApiError::field("id", "client_id", "has 2 to 128 of a-z A-Z 0-9 . _ -");
     let id: ClientId = id.parse().map_err(|_| bad())?;
-    let context = circumstances.context(&app, principal.actor.clone());
-    app.store
-        .execute::<Client>(id.as_str(), ClientCommand::Register { settings }, &context)
-        .await
-        .map_err(client_error)?;
+    let caller = principal.caller(&app, &circumstances);
+    execute_all(&app, &caller, &id, vec![ClientCommand::Register { settings }], &None).await?;
     Ok((StatusCode::CREATED, Tagged(full_json(&app, &id).await?)))
 }
 
@@ -186,9 +183,9 @@ async fn update(
     principal.may(&app, AdminAction::ManageClients)?;
     let id = client_id(&id)?;
     let settings = input.settings(&app, Some(&existing(&app, &id).await?.settings))?;
-    let context = circumstances.context(&app, principal.actor.clone());
+    let caller = principal.caller(&app, &circumstances);
     let held = held(&app, &id, &seen).await?;
-    execute_all(&app, &context, &id, changing(settings, None), &held).await?;
+    execute_all(&app, &caller, &id, changing(settings, None), &held).await?;
     Ok(Tagged(full_json(&app, &id).await?))
 }
 
@@ -207,11 +204,12 @@ pub async fn held(app: &App, id: &ClientId, seen: &Seen) -> Result<Held<Client>,
 /// Several commands on one app in one append.
 pub async fn execute_all(
     app: &App,
-    context: &Context,
+    caller: &Caller,
     id: &ClientId,
     commands: Vec<ClientCommand>,
     held: &Held<Client>,
 ) -> Result<(), ApiError> {
+    let context = caller.may_all(None, &commands)?;
     app.store.execute_all::<Client>(id, commands, held.as_ref(), context).await.map_err(client_error)?;
     Ok(())
 }
@@ -224,10 +222,10 @@ async fn remove(
     seen: Seen,
 ) -> Result<StatusCode, ApiError> {
     principal.may(&app, AdminAction::ManageClients)?;
-    let context = circumstances.context(&app, principal.actor.clone());
+    let caller = principal.caller(&app, &circumstances);
     let id = client_id(&id)?;
     let held = held(&app, &id, &seen).await?;
-    execute_all(&app, &context, &id, vec![ClientCommand::Delete], &held).await?;
+    execute_all(&app, &caller, &id, vec![ClientCommand::Delete], &held).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -250,10 +248,10 @@ async fn set_groups(
     let wanted = required("userGroupIds", body.user_group_ids)?;
     let wanted: Vec<GroupId> = uuids(&wanted).into_iter().map(GroupId).collect();
     let groups = groups::existing(&app.pool, &wanted).await?;
-    let context = circumstances.context(&app, principal.actor.clone());
+    let caller = principal.caller(&app, &circumstances);
     let restrict = ClientCommand::RestrictAccess { groups };
     let held = held(&app, &id, &seen).await?;
-    execute_all(&app, &context, &id, vec![restrict], &held).await?;
+    execute_all(&app, &caller, &id, vec![restrict], &held).await?;
     let mut json = full_json(&app, &id).await?;
     if let Some(members) = json.as_object_mut() {
         members.remove("allowedUserGroups");

@@ -56,10 +56,10 @@ async fn set_for_user(
     principal.may(&app, AdminAction::ManageUsers)?;
     let id = super::users::user_id(&id)?;
     let claims = claims_of(input);
-    let context = circumstances.context(&app, principal.actor.clone());
+    let caller = principal.caller(&app, &circumstances);
     let held = super::users::held(&app, id, &seen).await?;
     let set = UserCommand::SetClaims { claims: claims.clone() };
-    accounts::execute_all(&app, &context, id, vec![set], &held).await?;
+    accounts::execute_all(&app, &caller, id, vec![set], &held).await?;
     Ok(Json(json!(claims)))
 }
 
@@ -74,9 +74,9 @@ async fn set_for_group(
     principal.may(&app, AdminAction::ManageGroups)?;
     let id = super::groups::group_id(&id)?;
     let claims = claims_of(input);
-    let context = circumstances.context(&app, principal.actor.clone());
+    let caller = principal.caller(&app, &circumstances);
     let set = GroupCommand::SetClaims { claims: claims.clone() };
     let held = super::groups::held(&app, id, &seen).await?;
-    super::groups::execute(&app, &context, id, set, &held).await?;
+    super::groups::execute(&app, &caller, id, set, &held).await?;
     Ok(Json(json!(claims)))
 }

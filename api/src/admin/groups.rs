@@ -8,7 +8,6 @@ use axum::routing::{get, put};
 use axum::{Json, Router};
 use chancery_adapters::event_store::ExecuteError;
 use chancery_domain::client::{Client, ClientCommand};
-use chancery_domain::context::Context;
 use chancery_domain::group::{Group, GroupCommand, GroupNames, GroupRefusal};
 use chancery_domain::ids::{ClientId, GroupId, UserId};
 use chancery_domain::policy::admin::AdminAction;
@@ -22,6 +21,7 @@ use serde_json::{Value, json};
 use super::users::user_json;
 use crate::accounts::{claims_error, user_error};
 use crate::app::App;
+use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::json::{JsonBody, or_default, required, uuids};
 use crate::http::listing::{Listing, envelope};
@@ -88,11 +88,12 @@ pub async fn held(app: &App, id: GroupId, seen: &Seen) -> Result<Held<Group>, Ap
 
 pub async fn execute(
     app: &App,
-    context: &Context,
+    caller: &Caller,
     id: GroupId,
     command: GroupCommand,
     held: &Held<Group>,
 ) -> Result<(), ApiError> {
+    let context = caller.may(&command)?;
     app.store.execute_all::<Group>(id, vec![command], held.as_ref(), context).await.map_err(group_error)?;
     Ok(())
 }
@@ -157,9 +158,9 @@ async fn create(
 ) -> Result<(StatusCode, Tagged), ApiError> {
     principal.may(&app, AdminAction::ManageGroups)?;
     let id = GroupId(app.entropy.uuid_v4());
-    let context = circumstances.context(&app, principal.actor.clone());
+    let caller = principal.caller(&app, &circumstances);
     let create = GroupCommand::Create { names: input.names() };
-    app.store.create::<Group>(id, create, &context).await.map_err(group_error)?;
+    execute(&app, &caller, id, create, &None).await?;
     Ok((StatusCode::CREATED, Tagged(full_json(&app, id).await?)))
 }
 
@@ -173,9 +174,9 @@ async fn update(
 ) -> Result<Tagged, ApiError> {
     principal.may(&app, AdminAction::ManageGroups)?;
     let id = group_id(&id)?;
-    let context = circumstances.context(&app, principal.actor.clone());
+    let caller = principal.caller(&app, &circumstances);
     let change = GroupCommand::Change { names: input.names() };
-    execute(&app, &context, id, change, &held(&app, id, &seen).await?).await?;
+    execute(&app, &caller, id, change, &held(&app, id, &seen).await?).await?;
     Ok(Tagged(full_json(&app, id).await?))
 }
 
@@ -188,8 +189,8 @@ async fn remove(
 ) -> Result<StatusCode, ApiError> {
     principal.may(&app, AdminAction::ManageGroups)?;
     let id = group_id(&id)?;
-    let context = circumstances.context(&app, principal.actor.clone());
-    execute(&app, &context, id, GroupCommand::Delete, &held(&app, id, &seen).await?).await?;
+    let caller = principal.caller(&app, &circumstances);
+    execute(&app, &caller, id, GroupCommand::Delete, &held(&app, id, &seen).await?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -215,15 +216,14 @@ async fn set_members(
     seen.unchanged(full_json(&app, id)).await?;
     let wanted: HashSet<UserId> = users::existing(&app.pool, &wanted).await?.into_iter().collect();
     let before: HashSet<UserId> = groups::members(&app.pool, id).await?.into_iter().collect();
-    let context = circumstances.context(&app, principal.actor.clone());
-    let mut unit = app.store.unit(&context);
+    let caller = principal.caller(&app, &circumstances);
+    let (leave, join) = (UserCommand::LeaveGroup { group_id: id }, UserCommand::JoinGroup { group_id: id });
+    let mut unit = app.store.unit(caller.may_all(None, &[leave.clone(), join.clone()])?);
     for user in before.difference(&wanted) {
-        let leave = UserCommand::LeaveGroup { group_id: id };
-        unit.execute::<UserAggregate>(&user.to_string(), leave).await.map_err(user_error)?;
+        unit.execute::<UserAggregate>(&user.to_string(), leave.clone()).await.map_err(user_error)?;
     }
     for user in wanted.difference(&before) {
-        let join = UserCommand::JoinGroup { group_id: id };
-        unit.execute::<UserAggregate>(&user.to_string(), join).await.map_err(user_error)?;
+        unit.execute::<UserAggregate>(&user.to_string(), join.clone()).await.map_err(user_error)?;
     }
     unit.commit().await?;
     Ok(Json(full_json(&app, id).await?))
@@ -251,8 +251,8 @@ async fn set_clients(
     existing(&app, id).await?;
     seen.unchanged(full_json(&app, id)).await?;
     let before: Vec<String> = clients::of_group(&app.pool, id).await?.into_iter().map(|row| row.client_id).collect();
-    let context = circumstances.context(&app, principal.actor.clone());
-    let mut unit = app.store.unit(&context);
+    let caller = principal.caller(&app, &circumstances);
+    let mut restrictions = Vec::new();
     let gone = before.iter().filter(|client| !wanted.iter().any(|wanted| wanted.as_str() == *client));
     let gone: Vec<ClientId> = gone.filter_map(|client| client.parse().ok()).collect();
     let added = wanted.iter().filter(|client| !before.iter().any(|before| before == client.as_str()));
@@ -263,7 +263,11 @@ async fn set_clients(
         let mut groups = clients::allowed_groups(&app.pool, client).await?;
         groups.retain(|group| *group != id);
         groups.extend(allow.then_some(id));
-        let restrict = ClientCommand::RestrictAccess { groups };
+        restrictions.push((client, ClientCommand::RestrictAccess { groups }));
+    }
+    let commands: Vec<_> = restrictions.iter().map(|(_, restrict)| restrict.clone()).collect();
+    let mut unit = app.store.unit(caller.may_all(None, &commands)?);
+    for (client, restrict) in restrictions {
         unit.execute::<Client>(client.as_str(), restrict).await.map_err(super::clients::client_error)?;
     }
     unit.commit().await?;

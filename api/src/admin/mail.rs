@@ -30,8 +30,8 @@ async fn send_verification(
     circumstances: Circumstances,
     principal: Principal,
 ) -> Result<StatusCode, ApiError> {
-    let context = circumstances.context(&app, principal.actor.clone());
-    requests::request_verification(&app, &context, principal.user.id()).await?;
+    let caller = principal.caller(&app, &circumstances);
+    requests::request_verification(&app, &caller, principal.user.id()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -48,8 +48,8 @@ async fn verify_email(
     BrowserOnly(signed_in): BrowserOnly,
     JsonBody(body): JsonBody<Verification>,
 ) -> Result<StatusCode, ApiError> {
-    let context = circumstances.context(&app, signed_in.actor());
-    requests::verify_email(&app, &context, signed_in.user.id(), &body.token).await?;
+    let caller = signed_in.caller(&app, &circumstances);
+    requests::verify_email(&app, &caller, signed_in.user.id(), &body.token).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -60,8 +60,8 @@ async fn test_mail(
     principal: Principal,
 ) -> Result<StatusCode, ApiError> {
     principal.may(&app, AdminAction::SendTestMail)?;
-    let context = circumstances.context(&app, principal.actor.clone());
-    requests::request_test_mail(&app, &context, principal.user.id()).await?;
+    let caller = principal.caller(&app, &circumstances);
+    requests::request_test_mail(&app, &caller, principal.user.id()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -82,7 +82,7 @@ async fn invite(
     principal.may(&app, AdminAction::IssueEnrollment)?;
     let user = existing(&app, user_id(&id)?).await?;
     let lifetime = super::ttl(body.ttl.as_ref())?;
-    let context = circumstances.context(&app, principal.actor.clone());
-    accounts::mail_invitation(&app, &context, &user, lifetime).await?;
+    let caller = principal.caller(&app, &circumstances);
+    accounts::mail_invitation(&app, &caller, &user, lifetime).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -61,8 +61,8 @@ async fn set_own(
     principal: Principal,
     form: Form,
 ) -> Result<StatusCode, ApiError> {
-    let context = circumstances.context(&app, principal.actor.clone());
-    pictures::set(&app, &context, &principal.user, pictures::uploaded(form).await?).await?;
+    let caller = principal.caller(&app, &circumstances);
+    pictures::set(&app, &caller, &principal.user, pictures::uploaded(form).await?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -71,8 +71,8 @@ async fn remove_own(
     circumstances: Circumstances,
     principal: Principal,
 ) -> Result<StatusCode, ApiError> {
-    let context = circumstances.context(&app, principal.actor.clone());
-    pictures::remove(&app, &context, &principal.user).await?;
+    let caller = principal.caller(&app, &circumstances);
+    pictures::remove(&app, &caller, &principal.user).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -85,8 +85,8 @@ async fn set(
 ) -> Result<StatusCode, ApiError> {
     principal.may(&app, AdminAction::ManageUsers)?;
     let user = existing(&app, user_id(&id)?).await?;
-    let context = circumstances.context(&app, principal.actor.clone());
-    pictures::set(&app, &context, &user, pictures::uploaded(form).await?).await?;
+    let caller = principal.caller(&app, &circumstances);
+    pictures::set(&app, &caller, &user, pictures::uploaded(form).await?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -98,7 +98,7 @@ async fn remove(
 ) -> Result<StatusCode, ApiError> {
     principal.may(&app, AdminAction::ManageUsers)?;
     let user = existing(&app, user_id(&id)?).await?;
-    let context = circumstances.context(&app, principal.actor.clone());
-    pictures::remove(&app, &context, &user).await?;
+    let caller = principal.caller(&app, &circumstances);
+    pictures::remove(&app, &caller, &user).await?;
     Ok(StatusCode::NO_CONTENT)
 }

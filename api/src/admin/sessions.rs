@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::audit_logs::rfc3339;
 use crate::accounts;
 use crate::app::App;
+use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::principal::Principal;
 use crate::http::request::Circumstances;
@@ -58,17 +59,13 @@ async fn of_user(
 }
 
 /// Ends a session of this person; anybody else's is not found.
-pub async fn end(
-    app: &App,
-    context: &chancery_domain::context::Context,
-    user: UserId,
-    id: &str,
-    why: SessionEnd,
-) -> Result<(), ApiError> {
+pub async fn end(app: &App, caller: &Caller, user: UserId, id: &str, why: SessionEnd) -> Result<(), ApiError> {
     let id: SessionId = id.parse().map_err(|_| ApiError::not_found())?;
     let row = sessions::find(&app.pool, id).await?.filter(|row| row.user() == user);
     row.ok_or_else(ApiError::not_found)?;
-    app.store.execute::<Session>(id, SessionCommand::End { why }, context).await.map_err(session_error)?;
+    let end = SessionCommand::End { why };
+    let context = caller.may_about(user, &end)?;
+    app.store.execute::<Session>(id, end, context).await.map_err(session_error)?;
     Ok(())
 }
 
@@ -78,8 +75,8 @@ async fn end_own(
     principal: Principal,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let context = circumstances.context(&app, principal.actor.clone());
-    end(&app, &context, principal.user.id(), &id, SessionEnd::EndedByOwner).await?;
+    let caller = principal.caller(&app, &circumstances);
+    end(&app, &caller, principal.user.id(), &id, SessionEnd::EndedByOwner).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -88,9 +85,9 @@ async fn end_all_own(
     circumstances: Circumstances,
     principal: Principal,
 ) -> Result<StatusCode, ApiError> {
-    let context = circumstances.context(&app, principal.actor.clone());
+    let caller = principal.caller(&app, &circumstances);
     let command = UserCommand::SignOutEverywhere { except: None };
-    accounts::execute(&app, &context, principal.user.id(), command).await?;
+    accounts::execute(&app, &caller, principal.user.id(), command).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -101,8 +98,8 @@ async fn end_of_user(
     Path((id, session)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     principal.may(&app, AdminAction::EndSessions)?;
-    let context = circumstances.context(&app, principal.actor.clone());
-    end(&app, &context, super::users::user_id(&id)?, &session, SessionEnd::EndedByAdmin).await?;
+    let caller = principal.caller(&app, &circumstances);
+    end(&app, &caller, super::users::user_id(&id)?, &session, SessionEnd::EndedByAdmin).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -113,8 +110,8 @@ async fn end_all_of_user(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     principal.may(&app, AdminAction::EndSessions)?;
-    let context = circumstances.context(&app, principal.actor.clone());
+    let caller = principal.caller(&app, &circumstances);
     let command = UserCommand::SignOutEverywhere { except: None };
-    accounts::execute(&app, &context, super::users::user_id(&id)?, command).await?;
+    accounts::execute(&app, &caller, super::users::user_id(&id)?, command).await?;
     Ok(StatusCode::NO_CONTENT)
 }

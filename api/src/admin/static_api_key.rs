@@ -7,6 +7,7 @@ use chancery_projections::users::{self, User};
 
 use crate::accounts::{self, Wanted};
 use crate::app::App;
+use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::principal::STATIC_USER;
 
@@ -20,7 +21,7 @@ pub async fn settle(app: &App) -> Result<(), ApiError> {
     // It administers for nobody: no other administrator need remain.
     let command = if is_wanted { UserCommand::Enable } else { UserCommand::Disable { other_admins: true } };
     if user.disabled == is_wanted {
-        accounts::execute(app, &app.system(), STATIC_USER, command).await?;
+        accounts::execute(app, &Caller::trusted(app.system()), STATIC_USER, command).await?;
     }
     Ok(())
 }
@@ -41,8 +42,8 @@ pub async fn user(app: &App) -> Result<User, ApiError> {
         locale: None,
     };
     let wanted = Wanted { profile, email_verified: false, is_admin: true, disabled: false };
-    let made =
-        accounts::register(app, &app.system(), STATIC_USER, wanted, RegisteredVia::StaticApiKey, Vec::new()).await;
+    let caller = Caller::trusted(app.system());
+    let made = accounts::register(app, &caller, STATIC_USER, wanted, RegisteredVia::StaticApiKey, Vec::new()).await;
     // Another request may have been first.
     if let Err(error) = made
         && error.code != ApiError::from(StoreError::Conflict).code

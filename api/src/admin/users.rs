@@ -177,8 +177,8 @@ async fn create(
         Some(id) => id.parse().map_err(|_| ApiError::field("id", "uuid", "must be a UUID"))?,
     };
     let groups = known_groups(&app, &input.user_group_ids).await?;
-    let context = circumstances.context(&app, principal.actor.clone());
-    accounts::register(&app, &context, id, input.wanted()?, via, groups).await?;
+    let caller = principal.caller(&app, &circumstances);
+    accounts::register(&app, &caller, id, input.wanted()?, via, groups).await?;
     Ok((StatusCode::CREATED, Tagged(present(&app, id).await?)))
 }
 
@@ -192,9 +192,9 @@ async fn update(
 ) -> Result<Tagged, ApiError> {
     principal.may(&app, AdminAction::ManageUsers)?;
     let id = user_id(&id)?;
-    let context = circumstances.context(&app, principal.actor.clone());
+    let caller = principal.caller(&app, &circumstances);
     let held = held(&app, id, &seen).await?;
-    accounts::change(&app, &context, id, input.wanted()?, &held).await?;
+    accounts::change(&app, &caller, id, input.wanted()?, &held).await?;
     Ok(Tagged(present(&app, id).await?))
 }
 
@@ -205,11 +205,11 @@ async fn update_me(
     seen: Seen,
     JsonBody(input): JsonBody<UserInput>,
 ) -> Result<Tagged, ApiError> {
-    let context = circumstances.context(&app, principal.actor.clone());
+    let caller = principal.caller(&app, &circumstances);
     let id = principal.user.id();
     // AD-03: rights, verification and state are not the person's own to set; they are ignored here.
     let held = held(&app, id, &seen).await?;
-    accounts::change_own(&app, &context, &principal.user, input.profile()?, &held).await?;
+    accounts::change_own(&app, &caller, &principal.user, input.profile()?, &held).await?;
     Ok(Tagged(present(&app, id).await?))
 }
 
@@ -223,9 +223,9 @@ async fn erase(
     principal.may(&app, AdminAction::ManageUsers)?;
     let id = user_id(&id)?;
     existing(&app, id).await?;
-    let context = circumstances.context(&app, principal.actor.clone());
+    let caller = principal.caller(&app, &circumstances);
     let held = held(&app, id, &seen).await?;
-    accounts::erase(&app, &context, id, &held).await?;
+    accounts::erase(&app, &caller, id, &held).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -257,9 +257,9 @@ async fn set_groups(
     principal.may(&app, AdminAction::ManageUsers)?;
     let id = user_id(&id)?;
     let groups = known_groups(&app, &required("userGroupIds", body.user_group_ids)?).await?;
-    let context = circumstances.context(&app, principal.actor.clone());
+    let caller = principal.caller(&app, &circumstances);
     let held = held(&app, id, &seen).await?;
-    accounts::execute_all(&app, &context, id, vec![UserCommand::SetGroups { groups }], &held).await?;
+    accounts::execute_all(&app, &caller, id, vec![UserCommand::SetGroups { groups }], &held).await?;
     Ok(Json(present(&app, id).await?))
 }
 
@@ -287,8 +287,8 @@ async fn issue_link(
     principal.may(&app, AdminAction::IssueEnrollment)?;
     let user = existing(&app, user_id(&id)?).await?;
     let lifetime = super::ttl(body.ttl.as_ref())?;
-    let context = circumstances.context(&app, principal.actor.clone());
-    let link = accounts::issue_link(&app, &context, &user, lifetime, false).await?;
+    let caller = principal.caller(&app, &circumstances);
+    let link = accounts::issue_link(&app, &caller, &user, lifetime, false).await?;
     Ok((
         StatusCode::CREATED,
         Json(json!({ "token": link.code, "url": link.url, "expiresAt": rfc3339(link.expires_at) })),
@@ -314,8 +314,8 @@ async fn remove_credential(
     principal.may(&app, AdminAction::RemovePasskey)?;
     let id = user_id(&id)?;
     let passkey_id = credential.parse().map_err(|_| ApiError::not_found())?;
-    let context = circumstances.context(&app, principal.actor.clone());
+    let caller = principal.caller(&app, &circumstances);
     let command = UserCommand::RemovePasskey { passkey_id, by: chancery_domain::user::RemovedBy::Admin };
-    accounts::execute(&app, &context, id, command).await?;
+    accounts::execute(&app, &caller, id, command).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -148,8 +148,8 @@ pub async fn ask_verification(
     Resident(signed_in): Resident,
 ) -> Response {
     let shown_page = async {
-        let context = circumstances.context(&app, signed_in.actor());
-        let asked = requests::request_verification(&app, &context, signed_in.user.id()).await;
+        let caller = signed_in.caller(&app, &circumstances);
+        let asked = requests::request_verification(&app, &caller, signed_in.user.id()).await;
         let notice = match asked {
             Ok(_) => Notice::good("A mail is on its way. Open it, and follow the link in this browser."),
             Err(error) if error.status.is_server_error() => return Err(error.into()),
@@ -178,10 +178,10 @@ pub async fn change(
                 return account(&app, &signed_in, refused(errors)).await;
             }
         };
-        let context = circumstances.context(&app, signed_in.actor());
+        let caller = signed_in.caller(&app, &circumstances);
         let changed = async {
             let held = held(&app, signed_in.user.id(), &Seen::in_form(&params)).await?;
-            accounts::change_own(&app, &context, &signed_in.user, profile, &held).await
+            accounts::change_own(&app, &caller, &signed_in.user, profile, &held).await
         };
         match changed.await {
             Ok(_) => {
@@ -232,9 +232,9 @@ pub async fn end_session(
     Path(id): Path<String>,
 ) -> Response {
     let page = async {
-        let context = circumstances.context(&app, signed_in.actor());
+        let caller = signed_in.caller(&app, &circumstances);
         let user = signed_in.user.id();
-        crate::admin::sessions::end(&app, &context, user, &id, SessionEnd::EndedByOwner).await?;
+        crate::admin::sessions::end(&app, &caller, user, &id, SessionEnd::EndedByOwner).await?;
         Ok(see_other("/account/sessions"))
     };
     shown(&app, page.await)
@@ -264,7 +264,7 @@ async fn end_sessions(
     except: Option<chancery_domain::ids::SessionId>,
     next: &str,
 ) -> Page {
-    let context = circumstances.context(app, signed_in.actor());
-    accounts::execute(app, &context, signed_in.user.id(), UserCommand::SignOutEverywhere { except }).await?;
+    let caller = signed_in.caller(app, circumstances);
+    accounts::execute(app, &caller, signed_in.user.id(), UserCommand::SignOutEverywhere { except }).await?;
     Ok(see_other(next))
 }

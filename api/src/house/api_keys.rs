@@ -86,8 +86,9 @@ pub async fn create(
             now: app.now(),
         };
         let id = ApiKeyId(app.entropy.uuid_v4());
-        let context = circumstances.context(&app, signed_in.actor());
-        match app.store.create::<ApiKeyAggregate>(id, command, &context).await.map_err(key_error) {
+        let caller = signed_in.caller(&app, &circumstances);
+        let context = caller.may_about(signed_in.user.id(), &command)?;
+        match app.store.create::<ApiKeyAggregate>(id, command, context).await.map_err(key_error) {
             Ok(_) => {
                 let says = "Keep it safe: it acts for you, and is not shown again.".to_owned();
                 let key = Some(Revealed { label: "API key".to_owned(), value: key, says });
@@ -133,9 +134,10 @@ pub async fn revoke(
 ) -> Response {
     let shown_page = async {
         let key: ApiKeyId = id.parse().map_err(|_| ApiError::not_found())?;
-        let context = circumstances.context(&app, signed_in.actor());
+        let caller = signed_in.caller(&app, &circumstances);
         let revoke = ApiKeyCommand::Revoke { user_id: signed_in.user.id() };
-        app.store.execute::<ApiKeyAggregate>(key, revoke, &context).await.map_err(key_error)?;
+        let context = caller.may_about(signed_in.user.id(), &revoke)?;
+        app.store.execute::<ApiKeyAggregate>(key, revoke, context).await.map_err(key_error)?;
         Ok(see_other(PATH))
     };
     shown(&app, shown_page.await)

@@ -69,8 +69,8 @@ pub async fn withdraw(
     Path(id): Path<String>,
 ) -> Response {
     let page = async {
-        let context = circumstances.context(&app, signed_in.actor());
-        authorized_clients::withdraw(&app, &context, signed_in.user.id(), client_id(&id)?).await?;
+        let caller = signed_in.caller(&app, &circumstances);
+        authorized_clients::withdraw(&app, &caller, signed_in.user.id(), client_id(&id)?).await?;
         Ok(see_other("/account/apps"))
     };
     shown(&app, page.await)

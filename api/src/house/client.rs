@@ -116,11 +116,11 @@ pub async fn change(
         // What the form does not show stays as it is.
         input.minimal_id_token = before.settings.minimal_id_token;
         let groups = chosen_groups(&app, &body).await?;
-        let context = circumstances.context(&app, signed_in.actor());
+        let caller = signed_in.caller(&app, &circumstances);
         let changed = async {
             let settings = input.settings(&app, Some(&before.settings))?;
             let held = held(&app, &id, &Seen::in_form(&params)).await?;
-            execute_all(&app, &context, &id, changing(settings, Some(groups.clone())), &held).await
+            execute_all(&app, &caller, &id, changing(settings, Some(groups.clone())), &held).await
         };
         let extra = match changed.await {
             Ok(()) => Extra { notice: Some(Notice::good("Saved.")), ..Extra::default() },
@@ -167,8 +167,8 @@ pub async fn delete(
     let shown_page = async {
         let id = client_id(&id)?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
-        let context = circumstances.context(&app, signed_in.actor());
-        execute_all(&app, &context, &id, vec![ClientCommand::Delete], &None).await?;
+        let caller = signed_in.caller(&app, &circumstances);
+        execute_all(&app, &caller, &id, vec![ClientCommand::Delete], &None).await?;
         Ok(see_other(PATH))
     };
     shown(&app, shown_page.await)

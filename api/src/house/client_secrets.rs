@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use chancery_domain::client::{Client, ClientCommand};
+use chancery_domain::client::ClientCommand;
 use chancery_projections::clients;
 use time::Date;
 use time::macros::format_description;
@@ -15,7 +15,7 @@ use super::clients::PATH;
 use super::frame::{Steward, frame, require_step_up, shown};
 use crate::accounts;
 use crate::admin::client_secrets::issue_secret;
-use crate::admin::clients::{client_error, client_id, existing};
+use crate::admin::clients::{client_id, execute_all, existing};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::Circumstances;
@@ -45,8 +45,8 @@ pub async fn add_secret(
                 return client(&app, &signed_in, &id, Extra { expires_at, ..Extra::default() }).await;
             }
         };
-        let context = circumstances.context(&app, signed_in.actor());
-        let extra = match issue_secret(&app, &context, &id, None, expires_at).await {
+        let caller = signed_in.caller(&app, &circumstances);
+        let extra = match issue_secret(&app, &caller, &id, None, expires_at).await {
             Ok(made) => {
                 let says = "Copy it into the app now; it is not shown again.".to_owned();
                 let secret = Revealed { label: "Client secret".to_owned(), value: made.secret, says };
@@ -105,9 +105,9 @@ pub async fn remove_secret(
         let id = client_id(&id)?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
         let secret_id = secret.parse().map_err(|_| ApiError::not_found())?;
-        let context = circumstances.context(&app, signed_in.actor());
+        let caller = signed_in.caller(&app, &circumstances);
         let remove = ClientCommand::RemoveSecret { secret_id };
-        app.store.execute::<Client>(id.as_str(), remove, &context).await.map_err(client_error)?;
+        execute_all(&app, &caller, &id, vec![remove], &None).await?;
         Ok(see_other(&format!("{PATH}/{id}")))
     };
     shown(&app, shown_page.await)

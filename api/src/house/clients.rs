@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{OriginalUri, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use chancery_domain::client::{Client, ClientCommand};
+use chancery_domain::client::ClientCommand;
 use chancery_domain::ids::{ClientId, GroupId};
 use chancery_projections::clients::{self, ClientFilter};
 use chancery_projections::groups;
@@ -15,7 +15,7 @@ use super::client_form::{Entered, client_form, entered};
 use super::frame::{Page, Steward, frame, letter, require_step_up, shown, when};
 use super::people::{asked, chosen_groups, pages};
 use crate::admin::client_input::ClientInput;
-use crate::admin::clients::client_error;
+use crate::admin::clients::execute_all;
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::Circumstances;
@@ -120,12 +120,9 @@ async fn register(
     let id = input.id.clone().unwrap_or_else(|| app.entropy.uuid_v4().to_string());
     let bad = || ApiError::field("id", "client_id", "has 2 to 128 of a-z A-Z 0-9 . _ -");
     let id: ClientId = id.parse().map_err(|_| bad())?;
-    let mut unit = app.store.unit(&circumstances.context(app, signed_in.actor()));
-    unit.execute::<Client>(id.as_str(), ClientCommand::Register { settings }).await.map_err(client_error)?;
-    if restricted {
-        let restrict = ClientCommand::RestrictAccess { groups: groups.to_vec() };
-        unit.execute::<Client>(id.as_str(), restrict).await.map_err(client_error)?;
-    }
-    unit.commit().await?;
+    let restrict = restricted.then(|| ClientCommand::RestrictAccess { groups: groups.to_vec() });
+    let commands = std::iter::once(ClientCommand::Register { settings }).chain(restrict).collect();
+    let caller = signed_in.caller(app, circumstances);
+    execute_all(app, &caller, &id, commands, &None).await?;
     Ok(id)
 }

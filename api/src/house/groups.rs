@@ -18,7 +18,7 @@ use super::account::{field_errors, form};
 use super::frame::{Page, Steward, count, frame, outrun, portrait, require_step_up, shown};
 use super::people::{asked, claims_form, claims_of, pages};
 use crate::accounts;
-use crate::admin::groups::{execute, existing, group_error, group_id};
+use crate::admin::groups::{execute, existing, group_id};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::precondition::{Held, Seen, entity_tag, is_outrun};
@@ -79,9 +79,9 @@ pub async fn create(
         require_step_up(&app, &signed_in, &format!("{PATH}/new"))?;
         let names = names(&form(&headers, &body)?);
         let id = GroupId(app.entropy.uuid_v4());
-        let context = circumstances.context(&app, signed_in.actor());
+        let caller = signed_in.caller(&app, &circumstances);
         let create = GroupCommand::Create { names: names.clone() };
-        match app.store.create::<Group>(id, create, &context).await.map_err(group_error) {
+        match execute(&app, &caller, id, create, &None).await {
             Ok(_) => Ok(see_other(&format!("{PATH}/{id}"))),
             Err(error) if error.status.is_server_error() => Err(error.into()),
             Err(error) => {
@@ -172,9 +172,9 @@ pub async fn change(
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
         let params = form(&headers, &body)?;
         let names = names(&params);
-        let context = circumstances.context(&app, signed_in.actor());
+        let caller = signed_in.caller(&app, &circumstances);
         let change = GroupCommand::Change { names: names.clone() };
-        let changed = async { execute(&app, &context, id, change, &held(&app, id, &params).await?).await };
+        let changed = async { execute(&app, &caller, id, change, &held(&app, id, &params).await?).await };
         match changed.await {
             Ok(_) => {
                 let notice = Some(Notice::good("Saved."));
@@ -208,8 +208,8 @@ pub async fn add_member(
             let new_member = Field::refused(username, "There is nobody called so.");
             return group(&app, &signed_in, id, Extra { new_member, ..Extra::default() }).await;
         };
-        let context = circumstances.context(&app, signed_in.actor());
-        accounts::execute(&app, &context, user.id(), UserCommand::JoinGroup { group_id: id }).await?;
+        let caller = signed_in.caller(&app, &circumstances);
+        accounts::execute(&app, &caller, user.id(), UserCommand::JoinGroup { group_id: id }).await?;
         Ok(see_other(&format!("{PATH}/{id}")))
     };
     shown(&app, shown_page.await)
@@ -225,8 +225,8 @@ pub async fn remove_member(
         let id = group_id(&id)?;
         let user: UserId = crate::admin::users::user_id(&user)?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
-        let context = circumstances.context(&app, signed_in.actor());
-        accounts::execute(&app, &context, user, UserCommand::LeaveGroup { group_id: id }).await?;
+        let caller = signed_in.caller(&app, &circumstances);
+        accounts::execute(&app, &caller, user, UserCommand::LeaveGroup { group_id: id }).await?;
         Ok(see_other(&format!("{PATH}/{id}")))
     };
     shown(&app, shown_page.await)
@@ -244,9 +244,9 @@ pub async fn set_claims(
         let id = group_id(&id)?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
         let params = form(&headers, &body)?;
-        let context = circumstances.context(&app, signed_in.actor());
+        let caller = signed_in.caller(&app, &circumstances);
         let set = GroupCommand::SetClaims { claims: claims_of(&body) };
-        let changed = async { execute(&app, &context, id, set, &held(&app, id, &params).await?).await };
+        let changed = async { execute(&app, &caller, id, set, &held(&app, id, &params).await?).await };
         match changed.await {
             Ok(_) => Ok(see_other(&format!("{PATH}/{id}"))),
             Err(error) if error.status.is_server_error() => Err(error.into()),
@@ -289,8 +289,8 @@ pub async fn delete(
 ) -> Response {
     let shown_page = async {
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
-        let context = circumstances.context(&app, signed_in.actor());
-        execute(&app, &context, group_id(&id)?, GroupCommand::Delete, &None).await?;
+        let caller = signed_in.caller(&app, &circumstances);
+        execute(&app, &caller, group_id(&id)?, GroupCommand::Delete, &None).await?;
         Ok(see_other(PATH))
     };
     shown(&app, shown_page.await)

@@ -82,8 +82,8 @@ fn about(kind: &str) -> &'static str {
 pub async fn test(State(app): State<App>, circumstances: Circumstances, Steward(signed_in): Steward) -> Response {
     let shown_page = async {
         require_step_up(&app, &signed_in, PATH)?;
-        let context = circumstances.context(&app, signed_in.actor());
-        let position = requests::request_test_mail(&app, &context, signed_in.user.id()).await?;
+        let caller = signed_in.caller(&app, &circumstances);
+        let position = requests::request_test_mail(&app, &caller, signed_in.user.id()).await?;
         for _ in 0..PATIENCE {
             if queue::was_tried(&app.pool, position).await? {
                 break;

@@ -93,9 +93,9 @@ pub async fn rename(
     let page = async {
         let name = form(&headers, &body)?.value("name").unwrap_or_default().to_owned();
         let passkey_id = id.parse().map_err(|_| ApiError::not_found())?;
-        let context = circumstances.context(&app, signed_in.actor());
+        let caller = signed_in.caller(&app, &circumstances);
         let rename = UserCommand::RenamePasskey { passkey_id, name };
-        match accounts::execute(&app, &context, signed_in.user.id(), rename).await {
+        match accounts::execute(&app, &caller, signed_in.user.id(), rename).await {
             Ok(_) => Ok(see_other(PATH)),
             Err(error) if error.code == "validation_failed" => {
                 list(&app, &signed_in, Some(Notice::stop("A name has 1 to 50 characters."))).await
@@ -139,9 +139,9 @@ pub async fn remove(
     let page = async {
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}/remove"))?;
         let passkey_id = id.parse().map_err(|_| ApiError::not_found())?;
-        let context = circumstances.context(&app, signed_in.actor());
+        let caller = signed_in.caller(&app, &circumstances);
         let remove = UserCommand::RemovePasskey { passkey_id, by: RemovedBy::Owner };
-        match accounts::execute(&app, &context, signed_in.user.id(), remove).await {
+        match accounts::execute(&app, &caller, signed_in.user.id(), remove).await {
             Ok(_) => Ok(see_other(PATH)),
             Err(error) if error.code == "last_passkey" => {
                 list(&app, &signed_in, Some(Notice::stop(format!("{}.", error.message)))).await

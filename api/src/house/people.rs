@@ -180,8 +180,8 @@ pub async fn create(
         };
         let id = UserId(app.entropy.uuid_v4());
         let wanted = Wanted { profile, email_verified, is_admin, disabled: false };
-        let context = circumstances.context(&app, signed_in.actor());
-        if let Err(error) = accounts::register(&app, &context, id, wanted, RegisteredVia::Admin, groups).await {
+        let caller = signed_in.caller(&app, &circumstances);
+        if let Err(error) = accounts::register(&app, &caller, id, wanted, RegisteredVia::Admin, groups).await {
             if error.status.is_server_error() {
                 return Err(error.into());
             }

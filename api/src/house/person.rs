@@ -7,7 +7,6 @@ use axum::response::Response;
 use chancery_domain::custom_claim::CustomClaim;
 use chancery_domain::ids::{GroupId, UserId};
 use chancery_domain::user::{Profile, ProfileInput, UserCommand};
-use chancery_projections::users;
 use chancery_projections::{enrollments, groups, passkeys, sessions};
 use time::Duration;
 
@@ -95,8 +94,8 @@ async fn person(app: &App, signed_in: &SignedIn, id: UserId, extra: Extra) -> Pa
 /// The page with a link that was just made for them.
 pub async fn with_link(app: &App, circumstances: &Circumstances, signed_in: &SignedIn, id: UserId) -> Page {
     let user = existing(app, id).await?;
-    let context = circumstances.context(app, signed_in.actor());
-    let link = accounts::issue_link(app, &context, &user, Duration::DAY, false).await?;
+    let caller = signed_in.caller(app, circumstances);
+    let link = accounts::issue_link(app, &caller, &user, Duration::DAY, false).await?;
     let says = match user.email.filter(|_| link.is_mailed && app.config.smtp.is_some()) {
         Some(email) => format!("It is on its way to {email}. It works once, for 24 hours, and is not shown again."),
         None => "Send it to them by a way you trust. It works once, for 24 hours, and is not shown again.".to_owned(),
@@ -127,12 +126,12 @@ pub async fn change(
                 return person(&app, &signed_in, id, refused(errors)).await;
             }
         };
-        let context = circumstances.context(&app, signed_in.actor());
+        let caller = signed_in.caller(&app, &circumstances);
         let email_verified = params.value("email_verified").is_some();
         let command = UserCommand::ChangeProfile { profile, email_verified };
         let changed = async {
             let held = held(&app, id, &Seen::in_form(&params)).await?;
-            accounts::execute_all(&app, &context, id, vec![command], &held).await
+            accounts::execute_all(&app, &caller, id, vec![command], &held).await
         };
         match changed.await {
             Ok(_) => {
@@ -149,6 +148,13 @@ pub async fn change(
     shown(&app, shown_page.await)
 }
 
+/// What a press of one button does.
+enum Act {
+    Plain(Box<UserCommand>),
+    /// It may take an administrator away, and depends on whether there is another.
+    KeepingAnAdmin(fn(bool) -> UserCommand),
+}
+
 /// What a press of one button does to a person.
 pub async fn act(
     State(app): State<App>,
@@ -162,21 +168,27 @@ pub async fn act(
         let id = user_id(&id)?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
         let params = form(&headers, &body)?;
-        let other_admins = users::other_admins(&app.pool, id).await? > 0;
+        let plain = |command| Act::Plain(Box::new(command));
         let command = match act.as_str() {
-            "groups" => UserCommand::SetGroups { groups: chosen_groups(&app, &body).await? },
-            "claims" => UserCommand::SetClaims { claims: claims_of(&body) },
-            "grant-admin" => UserCommand::GrantAdmin,
-            "revoke-admin" => UserCommand::RevokeAdmin { other_admins },
-            "disable" => UserCommand::Disable { other_admins },
-            "enable" => UserCommand::Enable,
+            "groups" => plain(UserCommand::SetGroups { groups: chosen_groups(&app, &body).await? }),
+            "claims" => plain(UserCommand::SetClaims { claims: claims_of(&body) }),
+            "grant-admin" => plain(UserCommand::GrantAdmin),
+            "revoke-admin" => Act::KeepingAnAdmin(|other_admins| UserCommand::RevokeAdmin { other_admins }),
+            "disable" => Act::KeepingAnAdmin(|other_admins| UserCommand::Disable { other_admins }),
+            "enable" => plain(UserCommand::Enable),
             "enrollment-link" => return with_link(&app, &circumstances, &signed_in, id).await,
             _ => return Err(ApiError::not_found().into()),
         };
-        let context = circumstances.context(&app, signed_in.actor());
+        let caller = signed_in.caller(&app, &circumstances);
         let changed = async {
             let held = held(&app, id, &Seen::in_form(&params)).await?;
-            accounts::execute_all(&app, &context, id, vec![command], &held).await
+            match command {
+                Act::Plain(command) => accounts::execute_all(&app, &caller, id, vec![*command], &held).await,
+                Act::KeepingAnAdmin(command) => {
+                    let commands = move |other_admins| vec![command(other_admins)];
+                    accounts::execute_keeping_an_admin(&app, &caller, id, &held, commands).await
+                }
+            }
         };
         match changed.await {
             Ok(_) => Ok(see_other(&format!("{PATH}/{id}"))),
@@ -237,8 +249,8 @@ pub async fn delete(
     let shown_page = async {
         let id = user_id(&id)?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
-        let context = circumstances.context(&app, signed_in.actor());
-        match accounts::erase(&app, &context, id, &None).await {
+        let caller = signed_in.caller(&app, &circumstances);
+        match accounts::erase(&app, &caller, id, &None).await {
             Ok(_) => Ok(see_other(PATH)),
             Err(error) => refused(&app, &signed_in, id, error).await,
         }

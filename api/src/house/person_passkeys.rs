@@ -27,12 +27,12 @@ pub async fn end_session(
     let shown_page = async {
         let id = user_id(&id)?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
-        let context = circumstances.context(&app, signed_in.actor());
+        let caller = signed_in.caller(&app, &circumstances);
         if session == "all" {
             let command = UserCommand::SignOutEverywhere { except: None };
-            accounts::execute(&app, &context, id, command).await?;
+            accounts::execute(&app, &caller, id, command).await?;
         } else {
-            crate::admin::sessions::end(&app, &context, id, &session, SessionEnd::EndedByAdmin).await?;
+            crate::admin::sessions::end(&app, &caller, id, &session, SessionEnd::EndedByAdmin).await?;
         }
         Ok(see_other(&format!("{PATH}/{id}")))
     };
@@ -60,8 +60,8 @@ pub async fn restore_passkey(
         let held = passkeys::of_user(&app.pool, id).await?;
         let row = held.iter().find(|row| row.id() == passkey_id).ok_or_else(ApiError::not_found)?;
         let counter = u32::try_from(row.counter).unwrap_or(0);
-        let context = circumstances.context(&app, signed_in.actor());
-        accounts::execute(&app, &context, id, UserCommand::RestorePasskey { passkey_id, counter }).await?;
+        let caller = signed_in.caller(&app, &circumstances);
+        accounts::execute(&app, &caller, id, UserCommand::RestorePasskey { passkey_id, counter }).await?;
         Ok(see_other(&format!("{PATH}/{id}")))
     };
     shown(&app, shown_page.await)
@@ -105,9 +105,9 @@ pub async fn remove_passkey(
     let shown_page = async {
         let (id, passkey_id) = (user_id(&id)?, passkey.parse().map_err(|_| ApiError::not_found())?);
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
-        let context = circumstances.context(&app, signed_in.actor());
+        let caller = signed_in.caller(&app, &circumstances);
         let remove = UserCommand::RemovePasskey { passkey_id, by: RemovedBy::Admin };
-        accounts::execute(&app, &context, id, remove).await?;
+        accounts::execute(&app, &caller, id, remove).await?;
         Ok(see_other(&format!("{PATH}/{id}")))
     };
     shown(&app, shown_page.await)

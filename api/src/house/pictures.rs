@@ -31,8 +31,8 @@ async fn set_own(
     form: Result<Multipart, MultipartRejection>,
 ) -> Response {
     let page = async {
-        let context = circumstances.context(&app, signed_in.actor());
-        let set = async { pictures::set(&app, &context, &signed_in.user, pictures::uploaded(form).await?).await };
+        let caller = signed_in.caller(&app, &circumstances);
+        let set = async { pictures::set(&app, &caller, &signed_in.user, pictures::uploaded(form).await?).await };
         match set.await.map_err(wrong) {
             Ok(()) => Ok(see_other("/account")),
             Err(Ok(wrong)) => account::refused_picture(&app, &signed_in, wrong).await,
@@ -53,8 +53,8 @@ fn wrong(error: ApiError) -> Result<String, ApiError> {
 
 async fn remove_own(State(app): State<App>, circumstances: Circumstances, Resident(signed_in): Resident) -> Response {
     let page = async {
-        let context = circumstances.context(&app, signed_in.actor());
-        pictures::remove(&app, &context, &signed_in.user).await?;
+        let caller = signed_in.caller(&app, &circumstances);
+        pictures::remove(&app, &caller, &signed_in.user).await?;
         Ok(see_other("/account"))
     };
     shown(&app, page.await)
@@ -72,8 +72,8 @@ async fn set(
         let path = format!("/admin/people/{id}");
         require_step_up(&app, &signed_in, &path)?;
         let user = existing(&app, id).await?;
-        let context = circumstances.context(&app, signed_in.actor());
-        let set = async { pictures::set(&app, &context, &user, pictures::uploaded(form).await?).await };
+        let caller = signed_in.caller(&app, &circumstances);
+        let set = async { pictures::set(&app, &caller, &user, pictures::uploaded(form).await?).await };
         match set.await.map_err(wrong) {
             Ok(()) => Ok(see_other(&path)),
             Err(Ok(wrong)) => person::refused_picture(&app, &signed_in, id, wrong).await,
@@ -94,8 +94,8 @@ async fn remove(
         let path = format!("/admin/people/{id}");
         require_step_up(&app, &signed_in, &path)?;
         let user = existing(&app, id).await?;
-        let context = circumstances.context(&app, signed_in.actor());
-        pictures::remove(&app, &context, &user).await?;
+        let caller = signed_in.caller(&app, &circumstances);
+        pictures::remove(&app, &caller, &user).await?;
         Ok(see_other(&path))
     };
     shown(&app, page.await)

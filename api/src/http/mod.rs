@@ -1,6 +1,7 @@
 //! What every endpoint shares, one concern a file.
 
 pub mod authorization;
+pub mod caller;
 pub mod client;
 pub mod connections;
 pub mod cookie;

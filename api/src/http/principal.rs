@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use chancery_domain::actor::Actor;
 use chancery_domain::digest::Digest;
 use chancery_domain::ids::{ApiKeyId, UserId};
-use chancery_domain::policy::admin::{AdminAction, Denied, OperatorFacts, authorize};
+use chancery_domain::policy::admin::{AdminAction, authorize};
 use chancery_projections::users::User;
 use chancery_projections::{api_keys, users};
 use uuid::Uuid;
@@ -34,16 +34,7 @@ impl Principal {
     /// # Errors
     /// `forbidden`, or `reauthentication_required` where a recent ceremony is missing.
     pub fn may(&self, app: &App, action: AdminAction) -> Result<(), ApiError> {
-        let facts = OperatorFacts {
-            is_admin: self.user.is_admin,
-            enabled: !self.user.disabled,
-            stepped_up: self.session.as_ref().is_some_and(|session| session.stepped_up(app)),
-            via_api_key: self.session.is_none(),
-        };
-        authorize(&facts, action).map_err(|denied| match denied {
-            Denied::StepUpRequired => ApiError::reauthentication_required(),
-            _ => ApiError::forbidden(),
-        })
+        Ok(authorize(&self.facts(app), action)?)
     }
 }
 

@@ -3,6 +3,7 @@
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use chancery_domain::oauth::error::{ErrorCode, OAuthError};
 
 use super::Requests;
 use crate::app::App;
@@ -41,6 +42,12 @@ fn requests(path: &str) -> Option<Requests> {
 /// Nobody came to an answer in time.
 pub fn unavailable(app: &App, path: &str) -> Response {
     refuse(app, path, error::unavailable().into(), ApiError::unavailable())
+}
+
+/// Something is wrong with Chancery itself.
+pub fn defect(app: &App, path: &str) -> Response {
+    let error = OAuthError::new(ErrorCode::ServerError, "something went wrong on our side");
+    refuse(app, path, error.into(), ApiError::internal())
 }
 
 fn refuse(app: &App, path: &str, protocol: ProtocolError, error: ApiError) -> Response {

@@ -4,7 +4,6 @@ use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_adapters::event_store::ExecuteError;
-use chancery_domain::context::Context;
 use chancery_domain::digest::Digest;
 use chancery_domain::ids::{EmailVerificationId, UserId};
 use chancery_domain::user::{UserCommand, UserRefusal};
@@ -12,6 +11,7 @@ use time::OffsetDateTime;
 
 use crate::accounts::{execute, user_error};
 use crate::app::App;
+use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 
 /// What the secret of a link that proves an address follows from, beside its id.
@@ -21,19 +21,19 @@ const VERIFICATION_LINK: &str = "email_verification";
 ///
 /// # Errors
 /// The refusal as the API says it, here and below.
-pub async fn request_verification(app: &App, context: &Context, id: UserId) -> Result<i64, ApiError> {
+pub async fn request_verification(app: &App, caller: &Caller, id: UserId) -> Result<i64, ApiError> {
     require_mail(app)?;
     let verification_id = EmailVerificationId(app.entropy.uuid_v4());
     let now = app.now();
     let secret = Digest::of(verification_secret(app, verification_id, now));
-    execute(app, context, id, UserCommand::RequestEmailVerification { verification_id, secret, now }).await
+    execute(app, caller, id, UserCommand::RequestEmailVerification { verification_id, secret, now }).await
 }
 
 /// Takes the proof, which is a secret that was mailed to the address.
-pub async fn verify_email(app: &App, context: &Context, id: UserId, token: &str) -> Result<i64, ApiError> {
+pub async fn verify_email(app: &App, caller: &Caller, id: UserId, token: &str) -> Result<i64, ApiError> {
     let secret = URL_SAFE_NO_PAD.decode(token).ok().filter(|secret| secret.len() == 32);
     let secret = secret.ok_or_else(|| user_error(ExecuteError::Refused(UserRefusal::NoSuchVerification)))?;
-    execute(app, context, id, UserCommand::VerifyEmail { secret: Digest::of(secret), now: app.now() }).await
+    execute(app, caller, id, UserCommand::VerifyEmail { secret: Digest::of(secret), now: app.now() }).await
 }
 
 /// The link that is mailed, made again as it was when it was asked for.
@@ -46,9 +46,9 @@ fn verification_secret(app: &App, id: EmailVerificationId, at: OffsetDateTime) -
 }
 
 /// Asks for a mail to whoever asks.
-pub async fn request_test_mail(app: &App, context: &Context, id: UserId) -> Result<i64, ApiError> {
+pub async fn request_test_mail(app: &App, caller: &Caller, id: UserId) -> Result<i64, ApiError> {
     require_mail(app)?;
-    execute(app, context, id, UserCommand::RequestTestMail).await
+    execute(app, caller, id, UserCommand::RequestTestMail).await
 }
 
 fn require_mail(app: &App) -> Result<(), ApiError> {

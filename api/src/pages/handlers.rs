@@ -233,12 +233,12 @@ async fn help(State(app): State<App>) -> Response {
 /// Opening a link uses nothing up: the code goes into a cookie, out of the address bar, and the page follows.
 async fn open_enrollment(State(app): State<App>, circumstances: Circumstances, Path(code): Path<String>) -> Response {
     let opened = async {
-        let link = enrollment::by_code(&app, &circumstances, code).await?;
+        let link = enrollment::by_code(&app, &circumstances, &code).await?;
         let context = circumstances.context(&app, chancery_domain::actor::Actor::Visitor);
         let open = EnrollmentCommand::Open { secret: link.secret, now: app.now() };
         app.store.execute::<Enrollment>(link.id, open, &context).await.map_err(accounts::enrollment_error)?;
         let mut response = see_other("/enroll");
-        cookie::set(response.headers_mut(), cookie::ENROLLMENT, &link.code, Some(3_600));
+        cookie::set(response.headers_mut(), cookie::ENROLLMENT, &code, Some(3_600));
         Ok(response)
     };
     opened.await.unwrap_or_else(|error: ApiError| closed(&app, &error))
@@ -315,8 +315,8 @@ async fn enroll_second(State(app): State<App>, MaybeSignedIn(present): MaybeSign
 }
 
 async fn skip_second(State(app): State<App>, circumstances: Circumstances, signed_in: SignedIn) -> Response {
-    let context = circumstances.context(&app, signed_in.actor());
+    let caller = signed_in.caller(&app, &circumstances);
     let decline = UserCommand::DeclineSecondPasskey { now: app.now() };
-    let declined = accounts::execute(&app, &context, signed_in.user.id(), decline).await;
+    let declined = accounts::execute(&app, &caller, signed_in.user.id(), decline).await;
     shown(&app, declined.map(|_| see_other("/account")))
 }

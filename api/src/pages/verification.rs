@@ -58,8 +58,8 @@ async fn confirm(
 ) -> Response {
     let confirmed = async {
         let params = body_params(&headers, &body).map_err(|_| ApiError::invalid_body())?;
-        let context = circumstances.context(&app, signed_in.actor());
-        requests::verify_email(&app, &context, signed_in.user.id(), params.value("token").unwrap_or_default()).await
+        let caller = signed_in.caller(&app, &circumstances);
+        requests::verify_email(&app, &caller, signed_in.user.id(), params.value("token").unwrap_or_default()).await
     };
     match confirmed.await {
         Ok(_) => nothing_to_do(&app),

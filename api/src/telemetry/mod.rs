@@ -109,7 +109,9 @@ impl Told {
     fn of(config: &Config) -> anyhow::Result<Self> {
         let targets = config.log_level.parse::<Targets>();
         let targets = targets.context("LOG_LEVEL: use error, warn, info, debug or trace, or a filter by module")?;
-        Ok(Self(targets.with_target("sqlx::query", LevelFilter::WARN)))
+        let targets = targets.with_target("sqlx::query", LevelFilter::WARN);
+        // It writes down what it was sent, at whatever length; what came of it is on the record.
+        Ok(Self(targets.with_target("webauthn_rs_core", LevelFilter::OFF)))
     }
 
     fn tells(&self, metadata: &Metadata<'_>) -> bool {

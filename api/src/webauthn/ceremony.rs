@@ -9,6 +9,7 @@ use chancery_projections::passkeys::PasskeyRow;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use time::Duration;
 
 use crate::app::App;
 use crate::http::cookie;
@@ -28,6 +29,9 @@ pub struct Registration {
     pub state: String,
     pub user_id: UserId,
 }
+
+/// A little longer than browsers are told to let a person take (attacks WR-01).
+const CHALLENGE_LASTS: Duration = Duration::minutes(5);
 
 pub const AUTHENTICATION: &str = "authentication";
 pub const REGISTRATION: &str = "registration";
@@ -51,7 +55,7 @@ pub async fn keep(
     };
     let challenge = options.get("challenge").and_then(Value::as_str).ok_or_else(ApiError::internal)?;
     let id = format!("{browser}.{challenge}");
-    app.short_lived.put(kind, &id, ceremony, app.in_flight(), app.now()).await?;
+    app.short_lived.put(kind, &id, ceremony, CHALLENGE_LASTS, app.now()).await?;
     Ok(())
 }
 
@@ -68,8 +72,13 @@ pub async fn take<T: DeserializeOwned>(
     let challenge = challenge_of(response)
         .ok_or_else(|| bad("invalid_webauthn_response", "This is not the answer of a passkey"))?;
     let id = format!("{browser}.{challenge}");
-    let found = app.short_lived.take(kind, &id, app.now()).await?;
-    found.ok_or_else(|| bad("invalid_webauthn_session", "This attempt has expired or was used already; try again"))
+    app.short_lived.take(kind, &id, app.now()).await?.ok_or_else(not_under_way)
+}
+
+/// The ceremony has expired, was used already, or is another's.
+pub fn not_under_way() -> ApiError {
+    let says = "This attempt has expired or was used already; try again";
+    ApiError::new(axum::http::StatusCode::BAD_REQUEST, "invalid_webauthn_session", says)
 }
 
 /// The challenge in the response's clientDataJSON: it only finds the ceremony, whose own state is what is verified.

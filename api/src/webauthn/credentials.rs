@@ -48,9 +48,9 @@ pub async fn rename(
     JsonBody(body): JsonBody<Renaming>,
 ) -> Result<Json<Value>, ApiError> {
     let passkey_id: PasskeyId = id.parse().map_err(|_| ApiError::not_found())?;
-    let context = circumstances.context(&app, principal.actor.clone());
+    let caller = principal.caller(&app, &circumstances);
     let command = UserCommand::RenamePasskey { passkey_id, name: body.name };
-    accounts::execute(&app, &context, principal.user.id(), command).await?;
+    accounts::execute(&app, &caller, principal.user.id(), command).await?;
     let rows = passkeys::of_user(&app.pool, principal.user.id()).await?;
     let row = rows.iter().find(|row| row.id() == passkey_id).ok_or_else(ApiError::not_found)?;
     Ok(Json(passkey_json(row)))
@@ -67,9 +67,9 @@ pub async fn remove(
     if !signed_in.stepped_up(&app) {
         return Err(ApiError::reauthentication_required());
     }
-    let context = circumstances.context(&app, signed_in.actor());
+    let caller = signed_in.caller(&app, &circumstances);
     let command = UserCommand::RemovePasskey { passkey_id, by: RemovedBy::Owner };
-    accounts::execute(&app, &context, signed_in.user.id(), command).await?;
+    accounts::execute(&app, &caller, signed_in.user.id(), command).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -38,7 +38,9 @@ const KIND: &str = "enrollment";
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
     state: String,
-    code: String,
+    link: EnrollmentId,
+    /// Never the code itself: it is as good as the link (attacks AD-07).
+    secret: Digest,
     user_id: UserId,
     /// Of the first administrator, who does not exist yet.
     profile: Option<Profile>,
@@ -48,7 +50,6 @@ struct Kept {
 pub struct OpenLink {
     pub id: EnrollmentId,
     pub secret: Digest,
-    pub code: String,
     pub purpose: Purpose,
     pub expires_at: time::OffsetDateTime,
 }
@@ -58,38 +59,42 @@ pub struct OpenLink {
 /// # Errors
 /// `token_invalid_or_expired` with the reason.
 pub async fn open_link(app: &App, circumstances: &Circumstances, headers: &HeaderMap) -> Result<OpenLink, ApiError> {
-    let invalid = || {
-        ApiError::new(StatusCode::UNAUTHORIZED, "token_invalid_or_expired", "This link is not valid; ask for a new one")
-    };
-    let code = cookie::read(headers, cookie::ENROLLMENT).ok_or_else(invalid)?.to_owned();
+    let code = cookie::read(headers, cookie::ENROLLMENT).ok_or_else(not_valid)?;
     by_code(app, circumstances, code).await
 }
 
 /// The link of a code, if it can still be used. A code that no link has is a guess.
-pub async fn by_code(app: &App, circumstances: &Circumstances, code: String) -> Result<OpenLink, ApiError> {
-    let invalid = || {
-        ApiError::new(StatusCode::UNAUTHORIZED, "token_invalid_or_expired", "This link is not valid; ask for a new one")
-    };
+pub async fn by_code(app: &App, circumstances: &Circumstances, code: &str) -> Result<OpenLink, ApiError> {
     let guess = Guess::at(Guessed::EnrollmentLink, circumstances.address);
     app.limits.guesses.admit(&guess, app.now())?;
-    let Some((id, secret)) = link::decode(&code) else {
+    let Some((id, secret)) = link::decode(code) else {
         tracing::info!(reason = "it is no code of a link", "an enrollment link was refused");
         app.limits.guesses.failed(&guess, app.now()).await?;
-        return Err(invalid());
+        return Err(not_valid());
     };
+    let refusal = match look(app, id, secret).await? {
+        Ok(link) => return Ok(link),
+        Err(refusal) => refusal,
+    };
+    tracing::info!(reason = %refusal, "an enrollment link was refused");
+    if refusal == EnrollmentRefusal::Unknown {
+        app.limits.guesses.failed(&guess, app.now()).await?;
+    }
+    Err(enrollment_error(ExecuteError::Refused(refusal)))
+}
+
+async fn look(app: &App, id: EnrollmentId, secret: Digest) -> Result<Result<OpenLink, EnrollmentRefusal>, ApiError> {
     let enrollment = app.store.load::<Enrollment>(id).await?.into_state();
     let purpose = match enrollment.purpose_at(secret, app.now()) {
         Ok(purpose) => purpose,
-        Err(refusal) => {
-            tracing::info!(reason = %refusal, "an enrollment link was refused");
-            if refusal == EnrollmentRefusal::Unknown {
-                app.limits.guesses.failed(&guess, app.now()).await?;
-            }
-            return Err(enrollment_error(ExecuteError::Refused(refusal)));
-        }
+        Err(refusal) => return Ok(Err(refusal)),
     };
-    let expires_at = enrollment.expires_at().ok_or_else(invalid)?;
-    Ok(OpenLink { id, secret, code, purpose, expires_at })
+    let expires_at = enrollment.expires_at().ok_or_else(not_valid)?;
+    Ok(Ok(OpenLink { id, secret, purpose, expires_at }))
+}
+
+fn not_valid() -> ApiError {
+    ApiError::new(StatusCode::UNAUTHORIZED, "token_invalid_or_expired", "This link is not valid; ask for a new one")
 }
 
 /// `POST /api/enrollment/start`: creation options. The first administrator says who they are.
@@ -118,7 +123,7 @@ pub async fn start(
     let exclude: Vec<_> = held.iter().map(ceremony::stored).collect();
     let started = app.passkeys.start_registration(&about, &exclude).map_err(|_| ApiError::internal())?;
     let mut response = Json(&started.options).into_response();
-    let kept = Kept { state: started.state, code: link.code, user_id, profile };
+    let kept = Kept { state: started.state, link: link.id, secret: link.secret, user_id, profile };
     ceremony::keep(&app, KIND, &headers, response.headers_mut(), &started.options, &kept).await?;
     Ok(response)
 }
@@ -131,7 +136,8 @@ pub async fn finish(
     JsonBody(response): JsonBody<Value>,
 ) -> Result<Response, ApiError> {
     let kept: Kept = ceremony::take(&app, KIND, &headers, &response).await?;
-    let link = by_code(&app, &circumstances, kept.code).await?;
+    let link = look(&app, kept.link, kept.secret).await?;
+    let link = link.map_err(|refusal| enrollment_error(ExecuteError::Refused(refusal)))?;
     let made = app.passkeys.finish_registration(&kept.state, &response);
     let made = made.map_err(|failure| ceremony::registration_error(&failure))?;
     let passkey = passkey_of(&app, &kept.user_id.0, made);

@@ -49,16 +49,19 @@ pub async fn finish(
 ) -> Result<Json<Value>, ApiError> {
     let kept: Registration = ceremony::take(&app, REGISTRATION, &headers, &response).await?;
     // The ceremony was begun by whoever is signed in now, with a step-up that still counts.
-    if kept.user_id != signed_in.user.id() || !signed_in.stepped_up(&app) {
+    if kept.user_id != signed_in.user.id() {
+        return Err(ceremony::not_under_way());
+    }
+    if !signed_in.stepped_up(&app) {
         return Err(ApiError::reauthentication_required());
     }
     let made = app.passkeys.finish_registration(&kept.state, &response);
     let made = made.map_err(|failure| ceremony::registration_error(&failure))?;
     let passkey = passkey_of(&app, &signed_in.user.user_id, made);
     let (id, name) = (passkey.passkey_id, default_name(&passkey, circumstances.user_agent.as_deref()));
-    let context = circumstances.context(&app, signed_in.actor());
+    let caller = signed_in.caller(&app, &circumstances);
     let command = UserCommand::EnrollPasskey { passkey, name, via: EnrolledVia::SelfService };
-    accounts::execute(&app, &context, signed_in.user.id(), command).await?;
+    accounts::execute(&app, &caller, signed_in.user.id(), command).await?;
     let rows = passkeys::of_user(&app.pool, signed_in.user.id()).await?;
     let row = rows.iter().find(|row| row.id() == id).ok_or_else(ApiError::internal)?;
     Ok(Json(passkey_json(row)))

@@ -71,6 +71,10 @@ pub enum Denied {
     NotAdmin,
     #[error("a recent ceremony is required")]
     StepUpRequired,
+    #[error("this is somebody else's")]
+    NotTheirs,
+    #[error("this follows from what was verified, and from nobody's word")]
+    Unverified,
 }
 
 /// # Errors

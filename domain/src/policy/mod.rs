@@ -3,6 +3,7 @@
 pub mod access;
 pub mod admin;
 pub mod allowance;
+pub mod command;
 
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,17 @@ use time::macros::datetime;
 use super::access::*;
 use super::admin::{AdminAction, Denied, OperatorFacts, authorize};
 use super::allowance::Allowance;
+use super::command::{Command, Giver, Needs, permit};
+use crate::api_key::ApiKeyCommand;
+use crate::client::ClientCommand;
+use crate::digest::Digest;
+use crate::enrollment::{EnrollmentCommand, Purpose, RevokedWhy};
+use crate::group::{GroupCommand, GroupNames};
+use crate::ids::{ClientSecretId, GroupId, PasskeyId, UserId};
 use crate::oauth::error::ErrorCode;
 use crate::oauth::scope::Scopes;
+use crate::session::{SessionCommand, SessionEnd};
+use crate::user::{RemovedBy, UserCommand};
 
 fn scopes(names: &[&str]) -> Scopes {
     Scopes::known(names.iter().copied())
@@ -122,6 +131,101 @@ fn whoever_changes_something_has_proved_themselves_lately() {
         let then = if reading.contains(&action) { Ok(()) } else { Err(Denied::StepUpRequired) };
         assert_eq!(authorize(&admin, action), then, "{action:?}");
         assert_eq!(authorize(&OperatorFacts { via_api_key: true, ..admin }, action), Ok(()), "{action:?}");
+    }
+}
+
+const ADA: UserId = UserId(uuid::Uuid::from_u128(1));
+const BOB: UserId = UserId(uuid::Uuid::from_u128(2));
+
+/// Whether Ada may: about herself, about Bob, and about nobody.
+fn ada_may(facts: OperatorFacts, needs: Needs) -> [Result<(), Denied>; 3] {
+    [Some(ADA), Some(BOB), None].map(|owner| permit(&Giver::Person(ADA, facts), needs, owner))
+}
+
+#[test]
+fn ad14_every_act_of_administration_has_a_rule() {
+    let person = OperatorFacts { is_admin: false, enabled: true, stepped_up: true, via_api_key: false };
+    for action in AdminAction::ALL {
+        assert_eq!(ada_may(person, Needs::Admin(action)), [Err(Denied::NotAdmin); 3], "{action:?}");
+        let own = [Ok(()), Err(Denied::NotAdmin), Err(Denied::NotAdmin)];
+        assert_eq!(ada_may(person, Needs::OwnerOr(action)), own, "{action:?}");
+        let admin = OperatorFacts { is_admin: true, ..person };
+        for needs in [Needs::Admin(action), Needs::OwnerOr(action)] {
+            assert_eq!(ada_may(admin, needs), [Ok(()); 3], "{needs:?}");
+            assert_eq!(ada_may(OperatorFacts { enabled: false, ..admin }, needs), [Err(Denied::Disabled); 3]);
+        }
+    }
+}
+
+#[test]
+fn what_is_ones_own_is_nobody_elses_not_even_an_administrators() {
+    let admin = OperatorFacts { is_admin: true, enabled: true, stepped_up: true, via_api_key: false };
+    let own = [Ok(()), Err(Denied::NotTheirs), Err(Denied::NotTheirs)];
+    for needs in [Needs::Owner, Needs::ProvenOwner] {
+        assert_eq!(ada_may(admin, needs), own);
+        assert_eq!(ada_may(OperatorFacts { enabled: false, ..admin }, needs)[0], Err(Denied::Disabled));
+    }
+    for unproven in [OperatorFacts { stepped_up: false, ..admin }, OperatorFacts { via_api_key: true, ..admin }] {
+        assert_eq!(ada_may(unproven, Needs::Owner), own);
+        assert_eq!(ada_may(unproven, Needs::ProvenOwner)[0], Err(Denied::StepUpRequired));
+    }
+}
+
+#[test]
+fn what_chancery_has_to_verify_is_taken_on_nobodys_word() {
+    let admin = OperatorFacts { is_admin: true, enabled: true, stepped_up: true, via_api_key: true };
+    assert_eq!(ada_may(admin, Needs::Verified), [Err(Denied::Unverified); 3]);
+    for needs in [Needs::Verified, Needs::ProvenOwner, Needs::Admin(AdminAction::ManageUsers)] {
+        assert_eq!(permit(&Giver::Chancery, needs, None), Ok(()));
+    }
+}
+
+#[test]
+fn ad14_commands_need_what_they_do() {
+    use AdminAction::*;
+    let now = datetime!(2026-11-23 12:00 UTC);
+    let (digest, lifetime) = (Digest::of("secret"), Duration::DAY);
+    let (passkey_id, group_id) = (PasskeyId(ADA.0), GroupId(ADA.0));
+    let names = GroupNames { name: "ops".into(), friendly_name: "Ops".into() };
+    let issue = |purpose| EnrollmentCommand::Issue { purpose, secret: digest, now, lifetime };
+    let commands: Vec<(Box<dyn Command>, Needs)> = vec![
+        (Box::new(UserCommand::SetGroups { groups: Vec::new() }), Needs::Admin(ManageUsers)),
+        (Box::new(UserCommand::Disable { other_admins: true }), Needs::Admin(ManageUsers)),
+        (Box::new(UserCommand::Enable), Needs::Admin(ManageUsers)),
+        (Box::new(UserCommand::GrantAdmin), Needs::Admin(ManageUsers)),
+        (Box::new(UserCommand::RevokeAdmin { other_admins: true }), Needs::Admin(ManageUsers)),
+        (Box::new(UserCommand::Erase { other_admins: true }), Needs::Admin(ManageUsers)),
+        (Box::new(UserCommand::RestorePasskey { passkey_id, counter: 1 }), Needs::Admin(ManageUsers)),
+        (Box::new(UserCommand::JoinGroup { group_id }), Needs::Admin(ManageGroups)),
+        (Box::new(UserCommand::RequestTestMail), Needs::Admin(SendTestMail)),
+        (Box::new(UserCommand::RemovePasskey { passkey_id, by: RemovedBy::Admin }), Needs::Admin(RemovePasskey)),
+        (Box::new(UserCommand::RemovePasskey { passkey_id, by: RemovedBy::Owner }), Needs::ProvenOwner),
+        (Box::new(UserCommand::RemovePasskey { passkey_id, by: RemovedBy::Recovery }), Needs::Verified),
+        (Box::new(UserCommand::ReplacePasskeys { keep: passkey_id }), Needs::Verified),
+        (Box::new(UserCommand::RemovePicture), Needs::OwnerOr(ManageUsers)),
+        (Box::new(UserCommand::SignOutEverywhere { except: None }), Needs::OwnerOr(EndSessions)),
+        (Box::new(UserCommand::VerifyEmail { secret: digest, now }), Needs::Owner),
+        (Box::new(UserCommand::DeclineSecondPasskey { now }), Needs::Owner),
+        (Box::new(issue(Purpose::Invitation { user_id: ADA })), Needs::Admin(IssueEnrollment)),
+        (Box::new(issue(Purpose::Setup)), Needs::Verified),
+        (Box::new(EnrollmentCommand::Revoke { why: RevokedWhy::ByAdmin }), Needs::Admin(IssueEnrollment)),
+        (Box::new(SessionCommand::End { why: SessionEnd::EndedByAdmin }), Needs::Admin(EndSessions)),
+        (Box::new(SessionCommand::End { why: SessionEnd::EndedByOwner }), Needs::Owner),
+        (Box::new(SessionCommand::Touch { now }), Needs::Verified),
+        (Box::new(ApiKeyCommand::Revoke { user_id: ADA }), Needs::Owner),
+        (Box::new(ApiKeyCommand::Renew { user_id: ADA, digest, expires_at: now, now }), Needs::ProvenOwner),
+        (Box::new(GroupCommand::Create { names: names.clone() }), Needs::Admin(ManageGroups)),
+        (Box::new(GroupCommand::Change { names }), Needs::Admin(ManageGroups)),
+        (Box::new(GroupCommand::SetClaims { claims: Vec::new() }), Needs::Admin(ManageGroups)),
+        (Box::new(GroupCommand::Delete), Needs::Admin(ManageGroups)),
+        (Box::new(ClientCommand::RestrictAccess { groups: Vec::new() }), Needs::Admin(ManageClients)),
+        (Box::new(ClientCommand::Disable), Needs::Admin(ManageClients)),
+        (Box::new(ClientCommand::Enable), Needs::Admin(ManageClients)),
+        (Box::new(ClientCommand::Delete), Needs::Admin(ManageClients)),
+        (Box::new(ClientCommand::RemoveSecret { secret_id: ClientSecretId(ADA.0) }), Needs::Admin(ManageClientSecrets)),
+    ];
+    for (command, needs) in commands {
+        assert_eq!(command.needs(), needs);
     }
 }
 

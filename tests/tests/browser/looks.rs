@@ -61,8 +61,13 @@ async fn every_sheet_is_sound() {
     look_at(&page, "nothing", &at("/nowhere")).await;
     look_at(&page, "closed-link", &at("/enroll/x")).await;
     look_at(&page, "signed-out", &at("/sign-out")).await;
-    let link =
-        chancery_api::accounts::issue_setup_link(&server.app, &server.app.system(), Duration::DAY).await.unwrap();
+    let link = chancery_api::accounts::issue_setup_link(
+        &server.app,
+        &chancery_api::http::caller::Caller::trusted(server.app.system()),
+        Duration::DAY,
+    )
+    .await
+    .unwrap();
     look_at(&page, "set-up", &link.url).await;
     let interaction =
         ada.visitor.get(&wiki.authorize(&[("scope", "openid profile email groups offline_access")])).await;

@@ -1,6 +1,7 @@
 //! What people do, from the first administrator to a cancelled ceremony.
 
 use chancery_api::accounts;
+use chancery_api::http::caller::Caller;
 use chancery_tests::browser::{Browser, Page};
 use chancery_tests::node::Client;
 use chancery_tests::server::Server;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use time::Duration;
 
 async fn setup_link(server: &Server) -> String {
-    accounts::issue_setup_link(&server.app, &server.app.system(), Duration::DAY).await.unwrap().url
+    accounts::issue_setup_link(&server.app, &Caller::trusted(server.app.system()), Duration::DAY).await.unwrap().url
 }
 
 pub async fn invite(server: &Server, username: &str) -> String {

@@ -37,7 +37,7 @@ async fn burst(away: Duration, patience: Duration) {
         let mut loads = JoinSet::new();
         for _ in 0..LOADS {
             let front = cluster.front.clone();
-            loads.spawn(async move { Load::start(&front, Duration::ZERO).await });
+            loads.spawn(async move { Load::start(&[&front], Duration::ZERO).await });
         }
         let loads = loads.join_all().await;
         for network in &cluster.networks {

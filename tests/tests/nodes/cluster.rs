@@ -77,7 +77,7 @@ impl Cluster {
 
     /// Ordinary use, at about 100 requests a second.
     pub async fn load(&self) -> Load {
-        Load::start(&self.front, Duration::from_millis(100)).await
+        Load::start(&[&self.front], Duration::from_millis(100)).await
     }
 
     /// All that was acknowledged is there, and the views are what the log says.

@@ -1,11 +1,11 @@
 //! R11: what `pg_dump` takes while the server works can be restored whole, as docs/OPERATIONS.md says.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chancery_adapters::postgres;
+use chancery_tests::load::Load;
 use chancery_tests::postgres::{fresh_database, run, url_of};
 use chancery_tests::process::Process;
-use chancery_tests::turns::Load;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -20,17 +20,17 @@ async fn r11_a_dump_that_is_taken_under_load_loses_nothing_from_before_and_resto
     let code = ada.authorize(&wiki, &[("scope", "openid offline_access")]).await.parameter("code").unwrap();
     let tokens = wiki.redeem(&node, &code).await.expect(200).json();
     let refresh_token = tokens["refresh_token"].as_str().unwrap();
-    let load = Load::start(&[&node]).await;
-    load.more(500).await;
+    let mut load = Load::start(&[&node], Duration::ZERO).await.with_newcomers();
+    load.acknowledged(500).await;
 
-    let (before, begun) = (load.people(), Instant::now());
+    let (before, begun) = (load.ledger().people.clone(), Instant::now());
     let file = std::env::temp_dir().join(format!("chancery-{}.dump", Uuid::new_v4().simple()));
     let path = file.display().to_string();
     run("pg_dump", &database, &["--format=custom", "--file", &path]).await;
     let dumped = begun.elapsed();
-    load.more(100).await;
-    let (ledger, _) = load.stop().await;
-    assert_eq!(ledger.failures, Vec::<String>::new(), "nobody waits for a dump");
+    load.acknowledged(100).await;
+    let (ledger, _) = load.end().await;
+    assert_eq!(ledger.failures(), Vec::<String>::new(), "nobody waits for a dump");
     process.stop().await;
     let (restored, begun) = (fresh_database().await, Instant::now());
     run("pg_restore", &restored, &["--exit-on-error", &path]).await;

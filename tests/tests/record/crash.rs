@@ -15,7 +15,7 @@ async fn r1_nothing_acknowledged_is_lost_when_the_node_is_killed() {
     let mut process = Process::new(env!("CARGO_BIN_EXE_chancery_node"), &database);
     process.start().await;
 
-    let mut load = Load::start(&process.node, Duration::ZERO).await;
+    let mut load = Load::start(&[&process.node], Duration::ZERO).await;
     for _ in 0..ROUNDS {
         // Some moment between the 20th and the 275th acknowledgment of this life.
         load.acknowledged(20 + usize::from(Uuid::new_v4().as_bytes()[0])).await;

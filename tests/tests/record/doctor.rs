@@ -8,7 +8,8 @@ use chancery_tests::postgres::{fresh_database, url_of};
 use chancery_tests::server::Server;
 use sqlx::postgres::PgConnectOptions;
 use tokio::process::Command;
-use uuid::Uuid;
+
+use crate::support::serving_role;
 
 /// Whether it is content, and what it prints.
 async fn doctor(database: &PgConnectOptions, settings: &[(&str, &str)]) -> (bool, String) {
@@ -25,15 +26,6 @@ async fn doctor(database: &PgConnectOptions, settings: &[(&str, &str)]) -> (bool
         .await
         .unwrap();
     (output.status.success(), String::from_utf8(output.stdout).unwrap())
-}
-
-/// A role that serves and no more, as a deployment has it.
-async fn serving_role(database: &PgConnectOptions) -> PgConnectOptions {
-    let role = format!("serving_{}", Uuid::new_v4().simple());
-    let mut owner = postgres::connect(database).await.unwrap();
-    sqlx::query(&format!("CREATE ROLE {role} LOGIN")).execute(&mut owner).await.unwrap();
-    postgres::grant(&mut owner, &role).await.unwrap();
-    database.clone().username(&role)
 }
 
 #[tokio::test]

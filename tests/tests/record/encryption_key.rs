@@ -7,11 +7,11 @@ use chancery_domain::encryption_key::{EncryptionKey, EncryptionKeyCommand};
 use chancery_domain::ids::UserId;
 use chancery_domain::personal::{Personal, Subject};
 use chancery_domain::secret::Secret;
+use chancery_tests::load::Load;
 use chancery_tests::node::ENCRYPTION_KEY;
 use chancery_tests::postgres::fresh_database;
 use chancery_tests::process::Process;
 use chancery_tests::server::{NOON, Server};
-use chancery_tests::turns::Load;
 use serde_json::{Value, json};
 use time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -226,8 +226,8 @@ async fn two_nodes_under_load_go_through_a_rotation_that_is_killed_without_a_fai
     first.start().await;
     let mut second = first.second();
     second.start().await;
-    let load = Load::start(&[&first.node, &second.node]).await;
-    load.more(200).await;
+    let mut load = Load::start(&[&first.node, &second.node], std::time::Duration::ZERO).await.with_newcomers();
+    load.acknowledged(200).await;
     let both = [("ENCRYPTION_KEY", NEXT_KEY), ("ENCRYPTION_KEY_PREVIOUS", ENCRYPTION_KEY)];
     load.use_only(&[&second.node]).await;
     first = first.restart_with(&both).await;
@@ -239,16 +239,17 @@ async fn two_nodes_under_load_go_through_a_rotation_that_is_killed_without_a_fai
 
     second = second.restart_with(&both).await;
     load.use_only(&[&first.node, &second.node]).await;
-    load.more(800).await;
+    // More people than one batch of the rotation takes.
+    load.acknowledged(1_600).await;
     let mut run = first.spawn(&["encryption-key-rotate"]);
     let mut lines = BufReader::new(run.stderr.take().unwrap()).lines();
     let killed_after = lines.next_line().await.unwrap().expect("it tells how far it is");
     run.kill().await.unwrap();
-    load.more(200).await;
+    load.acknowledged(200).await;
     let run = first.run(&["encryption-key-rotate"]).await;
     let says = String::from_utf8_lossy(&run.stdout).into_owned();
     assert!(run.status.success() && says.contains("0 keys remain"), "{says}");
-    load.more(200).await;
+    load.acknowledged(200).await;
 
     let alone = [("ENCRYPTION_KEY_PREVIOUS", "")];
     load.use_only(&[&second.node]).await;
@@ -256,10 +257,10 @@ async fn two_nodes_under_load_go_through_a_rotation_that_is_killed_without_a_fai
     load.use_only(&[&first.node]).await;
     second = second.restart_with(&alone).await;
     load.use_only(&[&first.node, &second.node]).await;
-    load.more(200).await;
-    let (ledger, client) = load.stop().await;
+    load.acknowledged(200).await;
+    let (ledger, client) = load.end().await;
 
-    assert_eq!(ledger.failures, Vec::<String>::new());
+    assert_eq!(ledger.failures(), Vec::<String>::new());
     for token in &ledger.refresh_tokens {
         client.refresh(&second.node, token).await.expect(200);
     }
@@ -275,7 +276,7 @@ async fn two_nodes_under_load_go_through_a_rotation_that_is_killed_without_a_fai
     assert!(rebuilt.status.success(), "{}", String::from_utf8_lossy(&rebuilt.stdout));
     println!(
         "killed after \"{killed_after}\"; {} requests answered, {} people registered, {keys:?}",
-        ledger.answered,
+        ledger.requests.len(),
         ledger.people.len()
     );
 }

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use chancery_adapters::event_store::{Claims, Projection};
 use chancery_adapters::postgres::{self, SchemaError};
+use chancery_projections::rebuild::rebuild;
 use chancery_tests::process::Process;
 use chancery_tests::server::Server;
 use reqwest::Method;
@@ -43,6 +45,52 @@ async fn ev08_an_unknown_event_stops_the_view_that_meets_it_visibly_and_nobody_e
     assert!(failure.contains(&format!("position {poisoned}")), "{failure}");
     assert!(position < poisoned, "nothing is skipped");
     assert!(!server.app.history_reached(server.app.store.feed().head().await.unwrap()).await);
+}
+
+/// Where an event that begins each of these streams would be, one that cannot be read.
+const MALFORMED: [&str; 10] = [
+    "user.registered",
+    "user.passkey_enrolled",
+    "user.picture_set",
+    "enrollment.issued",
+    "group.created",
+    "api_key.created",
+    "session.started",
+    "client.registered",
+    "consent.given",
+    "grant.authorized",
+];
+
+#[tokio::test]
+async fn ev08_whichever_view_meets_an_unreadable_event_no_rebuild_skips_it_and_everybody_else_signs_in() {
+    for event_type in MALFORMED {
+        let server = Server::start().await;
+        let mut ada = server.person("ada").await;
+        let wiki = server.client(&serde_json::json!({})).await;
+        let poison = "
+            INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata,
+                                position, event_id, recorded_at, salt, leaf_hash)
+            SELECT split_part($1, '.', 1), gen_random_uuid()::text, 1, $1, '1', json_build_object($1, json_build_object('x', 1)),
+                   '{}', max(position) + 1, gen_random_uuid(), now(), 'salt', 'leaf' FROM events";
+        sqlx::query(poison).bind(event_type).execute(&server.app.pool).await.unwrap();
+        let poisoned = server.app.store.feed().head().await.unwrap();
+
+        ada.sign_in().await.expect(200);
+        let code = ada.authorize(&wiki, &[]).await.expect(303).parameter("code").unwrap();
+        wiki.redeem(&server, &code).await.expect(200);
+        server.admin.clone().post("/api/users", &serde_json::json!({ "username": "bob" })).await.expect(201);
+
+        let mut connection = postgres::connect(&server.database).await.unwrap();
+        let mut views: Vec<std::sync::Arc<dyn Projection>> =
+            vec![std::sync::Arc::new(Claims::new(server.app.store.vault().clone()))];
+        views.extend(chancery_projections::transactional());
+        let (feed, catch_up) = (server.app.store.feed(), chancery_projections::catch_up());
+        let rebuilt = rebuild(&mut connection, &feed, &views, &catch_up, true, |_, _| {}).await;
+        let error = rebuilt.unwrap_err().to_string();
+        assert!(error.contains(&format!("position {poisoned}")), "{event_type}: {error}");
+        ada.visitor.get("/api/users/me").await.expect(200);
+        assert!(!server.app.history_reached(poisoned).await, "{event_type}: the history passed over it");
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use chancery_domain::session::{Session, SessionCommand, SessionEnd};
 use sqlx::Row;
 use uuid::Uuid;
 
-use crate::support::{Log, context, start_session};
+use crate::support::{Log, context, serving_role, start_session};
 
 #[tokio::test]
 async fn ev05_positions_are_dense_and_in_commit_order_under_slow_writers_on_two_nodes() {
@@ -123,6 +123,44 @@ async fn ev01_the_log_cannot_be_changed_even_by_its_owner() {
         let error = sqlx::query(change).execute(&log.pool).await.unwrap_err();
         assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("42501"), "{change}");
     }
+}
+
+#[tokio::test]
+async fn ev01_the_role_that_serves_can_neither_change_the_log_nor_switch_its_guard_off() {
+    let log = Log::new().await;
+    log.node().create::<Session>(Uuid::new_v4(), start_session(), &context()).await.unwrap();
+    let role = serving_role(&log.options).await;
+    let mut serving = postgres::connect(&role).await.unwrap();
+
+    for change in [
+        "UPDATE events SET event_type = 'x'",
+        "UPDATE events SET position = 9",
+        "DELETE FROM events",
+        "TRUNCATE events",
+        "ALTER TABLE events ADD COLUMN more text",
+        "ALTER TABLE events DROP COLUMN leaf_hash",
+        "ALTER TABLE events RENAME TO former_events",
+        "ALTER TABLE events OWNER TO CURRENT_USER",
+        "ALTER TABLE events DISABLE TRIGGER ALL",
+        "ALTER TABLE events DISABLE TRIGGER events_append_only",
+        "DROP TRIGGER events_append_only ON events",
+        "DROP TRIGGER events_no_truncate ON events",
+        "CREATE TRIGGER swallow BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "CREATE RULE swallow AS ON INSERT TO events DO INSTEAD NOTHING",
+        "DROP TABLE events",
+        "DROP FUNCTION begin_append",
+        "SET session_replication_role = replica",
+        "COPY events FROM '/dev/null'",
+        "COPY events FROM PROGRAM 'true'",
+        "COPY events TO PROGRAM 'true'",
+        "CREATE TABLE public.events_too (position bigint)",
+        "CREATE TABLE views.events (position bigint)",
+    ] {
+        let error = sqlx::raw_sql(change).execute(&mut serving).await.expect_err(change);
+        assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("42501"), "{change}: {error}");
+    }
+    let events: i64 = sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(&mut serving).await.unwrap();
+    assert_eq!(events, 1);
 }
 
 #[tokio::test]

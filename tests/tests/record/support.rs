@@ -68,3 +68,12 @@ pub fn start_session() -> SessionCommand {
         lifetime_seconds: 86_400,
     }
 }
+
+/// A role that serves and no more, as a deployment has it.
+pub async fn serving_role(database: &PgConnectOptions) -> PgConnectOptions {
+    let role = format!("serving_{}", Uuid::new_v4().simple());
+    let mut owner = postgres::connect(database).await.unwrap();
+    sqlx::query(&format!("CREATE ROLE {role} LOGIN")).execute(&mut owner).await.unwrap();
+    postgres::grant(&mut owner, &role).await.unwrap();
+    database.clone().username(&role)
+}

@@ -1,10 +1,12 @@
 //! R14: nodes of the release before and of this one work on one database under load, and are replaced one by one.
 
+use std::time::Duration;
+
+use chancery_tests::load::Load;
 use chancery_tests::postgres::fresh_database;
 use chancery_tests::process::Process;
-use chancery_tests::turns::Load;
 
-/// Requests between two steps.
+/// Acknowledgments between two steps.
 const SOME: usize = 300;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -17,33 +19,33 @@ async fn r14_nodes_are_replaced_one_by_one_without_a_failed_request() {
     old.start().await;
     let mut other_old = old.second();
     other_old.start().await;
-    let load = Load::start(&[&old.node, &other_old.node]).await;
-    load.more(SOME).await;
+    let mut load = Load::start(&[&old.node, &other_old.node], Duration::ZERO).await.with_newcomers();
+    load.acknowledged(SOME).await;
 
     // The first new node migrates the schema under the old ones.
     let mut new = old.second_as(after);
     new.start().await;
     load.use_only(&[&old.node, &other_old.node, &new.node]).await;
-    load.more(SOME).await;
+    load.acknowledged(SOME).await;
     load.use_only(&[&other_old.node, &new.node]).await;
     old.stop().await;
-    load.more(SOME).await;
+    load.acknowledged(SOME).await;
     let mut other_new = new.second();
     other_new.start().await;
     load.use_only(&[&other_old.node, &new.node, &other_new.node]).await;
-    load.more(SOME).await;
+    load.acknowledged(SOME).await;
 
     // An old node that is started beside the newer schema, as after a crash.
     let restarted = old.run(&["rebuild"]).await;
     let says = String::from_utf8_lossy(&restarted.stderr).lines().last().unwrap_or_default().to_owned();
     load.use_only(&[&new.node, &other_new.node]).await;
     other_old.stop().await;
-    load.more(SOME).await;
-    let (ledger, client) = load.stop().await;
+    load.acknowledged(SOME).await;
+    let (ledger, client) = load.end().await;
 
-    println!("{} requests answered, {} failed", ledger.answered, ledger.failures.len());
+    println!("{} requests, {} failed", ledger.requests.len(), ledger.failures().len());
     println!("an old node started anew: {} {says}", if restarted.status.success() { "works" } else { "refuses" });
-    assert_eq!(ledger.failures, Vec::<String>::new());
+    assert_eq!(ledger.failures(), Vec::<String>::new());
     for token in &ledger.refresh_tokens {
         client.refresh(&new.node, token).await.expect(200);
     }

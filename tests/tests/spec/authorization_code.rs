@@ -325,6 +325,37 @@ async fn pk03_to_pk06_the_verifier_must_match_and_a_wrong_one_uses_the_code_up()
 }
 
 #[tokio::test]
+async fn pk06_a_wrong_verifier_is_on_the_record_and_hurts_no_other_grant() {
+    let (server, mut ada, wiki) = setting().await;
+    let challenge = challenge();
+    let more =
+        [("code_challenge", challenge.as_str()), ("code_challenge_method", "S256"), ("scope", "openid offline_access")];
+    let redeem = async |code: &str, verifier: &str| {
+        let pairs = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", wiki.redirect_uri.as_str()),
+            ("code_verifier", verifier),
+        ];
+        wiki.token(&server, &pairs).await
+    };
+    let before = redeem(&code(&mut ada, &wiki, &more).await, VERIFIER).await.expect(200).json();
+    let waiting = code(&mut ada, &wiki, &more).await;
+    let attacked = code(&mut ada, &wiki, &more).await;
+
+    assert_refused(&redeem(&attacked, &VERIFIER.replace('a', "b")).await, "invalid_grant");
+
+    let events = server.admin.clone().get("/api/events?limit=1000").await.expect(200).json();
+    let last = events["events"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last["type"], "grant.pkce_failed", "{last}");
+    assert!(!last.to_string().contains(VERIFIER));
+    assert_refused(&redeem(&attacked, VERIFIER).await, "invalid_grant");
+    userinfo(&server, before["access_token"].as_str().unwrap()).await.expect(200);
+    wiki.refresh(&server, before["refresh_token"].as_str().unwrap()).await.expect(200);
+    redeem(&waiting, VERIFIER).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_verifier_without_a_challenge_is_a_downgrade() {
     let (server, mut ada, wiki) = setting().await;
     let code = code(&mut ada, &wiki, &[]).await;

@@ -1,6 +1,7 @@
 //! Enrollment links: set-up, invitation, recovery; attacks WR-07 and AD-09.
 
 use chancery_api::accounts;
+use chancery_api::http::caller::Caller;
 use chancery_tests::authenticator::SoftAuthenticator;
 use chancery_tests::node::Person;
 use chancery_tests::server::Server;
@@ -37,7 +38,8 @@ async fn a_link_that_a_tool_put_together_as_for_pocket_id_enrolls() {
 #[tokio::test]
 async fn the_first_admin_sets_up_once() {
     let server = Server::start().await;
-    let first = accounts::issue_setup_link(&server.app, &server.app.system(), Duration::DAY).await.unwrap();
+    let first =
+        accounts::issue_setup_link(&server.app, &Caller::trusted(server.app.system()), Duration::DAY).await.unwrap();
     let mut root = server.first_admin().await;
 
     let me = root.visitor.get("/api/users/me").await.expect(200).json();
@@ -50,7 +52,8 @@ async fn the_first_admin_sets_up_once() {
 async fn ad09_of_many_who_hold_the_set_up_link_one_becomes_the_first_admin() {
     let server = Server::start().await;
     let template = server.person("template").await;
-    let link = accounts::issue_setup_link(&server.app, &server.app.system(), Duration::DAY).await.unwrap();
+    let link =
+        accounts::issue_setup_link(&server.app, &Caller::trusted(server.app.system()), Duration::DAY).await.unwrap();
 
     let mut tries = Vec::new();
     for n in 0..20 {
@@ -95,7 +98,8 @@ async fn ad09_set_up_stays_closed_even_when_the_first_admin_is_gone() {
     admin.json(reqwest::Method::PUT, &path, &other).await.expect(200);
     admin.send(reqwest::Method::DELETE, &format!("/api/users/{}", root.id), None, &[]).await.expect(204);
 
-    let link = accounts::issue_setup_link(&server.app, &server.app.system(), Duration::DAY).await.unwrap();
+    let link =
+        accounts::issue_setup_link(&server.app, &Caller::trusted(server.app.system()), Duration::DAY).await.unwrap();
     let mut usurper = Person { visitor: server.visitor(), authenticator: SoftAuthenticator::new(), ..root };
     let answer = usurper.redeem(&link.code, &json!({ "username": "usurper", "firstName": "U" })).await;
 
@@ -136,6 +140,22 @@ async fn wr07_a_link_enrolls_one_passkey_once() {
 }
 
 #[tokio::test]
+async fn wr01_a_ceremony_that_took_too_long_uses_no_link_up() {
+    let server = Server::start().await;
+    let (mut ada, code) = invited(&server).await;
+    ada.visitor.get(&format!("/enroll/{code}")).await.expect(303);
+    let options = ada.visitor.post("/api/enrollment/start", &json!({})).await.expect(200).json();
+    let response = ada.authenticator.create(&options, server.issuer());
+    server.later(Duration::minutes(5));
+
+    let answer = ada.visitor.post("/api/enrollment/finish", &response).await.expect(400);
+
+    assert_eq!(answer.json()["code"], "invalid_webauthn_session");
+    ada.visitor.get("/api/users/me").await.expect(401);
+    ada.redeem(&code, &json!({})).await.expect(204);
+}
+
+#[tokio::test]
 async fn wr07_expired_superseded_altered_links_and_skipped_steps_lead_nowhere() {
     let server = Server::start().await;
     let (mut ada, old) = invited(&server).await;
@@ -155,7 +175,9 @@ async fn a_recovery_that_replaces_ends_all_other_passkeys_and_sessions() {
     let server = Server::start().await;
     let mut ada = server.person("ada").await;
     let user = chancery_projections::users::find(&server.app.pool, ada.id.parse().unwrap()).await.unwrap().unwrap();
-    let link = accounts::issue_link(&server.app, &server.app.system(), &user, Duration::HOUR, true).await.unwrap();
+    let link = accounts::issue_link(&server.app, &Caller::trusted(server.app.system()), &user, Duration::HOUR, true)
+        .await
+        .unwrap();
 
     let mut recovered = Person { visitor: server.visitor(), authenticator: SoftAuthenticator::new(), ..ada.clone() };
     recovered.redeem(&link.code, &json!({})).await.expect(204);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chancery_adapters::event_store::{Claims, Projection};
 use chancery_api::accounts;
+use chancery_api::http::caller::Caller;
 use chancery_projections::mails::queue::{self, MailRow};
 use chancery_tests::authenticator::SoftAuthenticator;
 use chancery_tests::mailbox::{Mailbox, Received, Tls, certificate};
@@ -667,8 +668,8 @@ async fn an_erased_person_is_in_no_mail_that_is_kept() {
     let mailbox = Mailbox::open().await;
     let server = server(&mailbox, &[]).await;
     let ada = person(&server, &mailbox, "ada", FIREFOX, 1).await;
-    let context = server.app.system();
-    accounts::erase(&server.app, &context, ada.id.parse().unwrap(), &None).await.unwrap();
+    let operator = Caller::trusted(server.app.system());
+    accounts::erase(&server.app, &operator, ada.id.parse().unwrap(), &None).await.unwrap();
 
     queue::sweep(&server.app.pool).await.unwrap();
 

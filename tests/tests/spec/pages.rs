@@ -255,3 +255,36 @@ async fn administering_from_another_site_or_without_a_ceremony_is_refused() {
     assert_eq!(next, "/reauthenticate?next=/admin/groups/new");
     assert_eq!(server.admin.clone().get("/api/user-groups").await.json()["data"], json!([]));
 }
+
+#[tokio::test]
+async fn or01_whoever_has_signed_in_is_sent_to_our_own_pages_only() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+
+    for (next, leads_to) in [
+        ("/account/sessions", "/account/sessions"),
+        ("/verify-email?token=x", "/verify-email?token=x"),
+        ("", "/account"),
+        ("account", "/account"),
+        ("https://evil.example/", "/account"),
+        ("//evil.example", "/account"),
+        ("///evil.example", "/account"),
+        ("/\\evil.example", "/account"),
+        ("\\\\evil.example", "/account"),
+        ("/\t/evil.example", "/account"),
+        ("/\r\nlocation: https://evil.example", "/account"),
+        (" //evil.example", "/account"),
+        ("https:evil.example", "/account"),
+        ("javascript:alert(1)", "/account"),
+        ("data:text/html,x", "/account"),
+        // A browser keeps this on our host.
+        ("/%09/evil.example", "/%09/evil.example"),
+    ] {
+        for page in ["/login", "/reauthenticate"] {
+            let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+            let text = ada.visitor.get(&format!("{page}?{query}")).await.expect(200).text;
+            assert!(text.contains(&format!("data-next=\"{leads_to}\"")), "{page} with {next:?}");
+            assert!(!text.contains("//evil.example\""), "{page} with {next:?}");
+        }
+    }
+}

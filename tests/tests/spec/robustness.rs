@@ -1,8 +1,15 @@
 //! What must hold when things go wrong: attacks HB and EV.
 
+use axum::Router;
+use axum::routing::get;
+use chancery_api::http::connections::Connections;
+use chancery_api::http::server;
+use chancery_api::router;
 use chancery_tests::node::STATIC_API_KEY;
 use chancery_tests::server::Server;
+use chancery_tests::visitor::Visitor;
 use serde_json::json;
+use tokio::net::TcpListener;
 
 #[tokio::test]
 async fn ev07_no_event_no_act() {
@@ -95,6 +102,64 @@ async fn un03_text_that_no_database_takes_is_refused_before_it_gets_there() {
     let path = format!("/api/custom-claims/user/{}", ada.id);
     admin.json(reqwest::Method::PUT, &path, &claims).await.expect(400);
     admin.get("/api/users?search=%00").await.expect(200);
+}
+
+/// A node of the same application with handlers that are broken, behind the layers of all others.
+async fn broken(server: &Server) -> Visitor {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let breaks = || async {
+        if true {
+            panic!("SELECT secret FROM events")
+        }
+    };
+    let routes = ["/account", "/api/users/me", "/api/oidc/token"];
+    let routes = routes.into_iter().fold(Router::new(), |router, path| router.route(path, get(breaks)));
+    let routes = router::surrounded(&server.app, routes.route("/well", get(|| async { "well" })));
+    let connections = Connections::on_tcp(listener, &server.app.config);
+    tokio::spawn(server::serve(connections, routes.with_state(server.app.clone()), std::future::pending()));
+    Visitor::new(&base)
+}
+
+#[tokio::test]
+async fn hb07_a_handler_that_panics_answers_500_in_the_words_of_its_endpoint_and_the_process_lives() {
+    let server = Server::start().await;
+    let mut visitor = broken(&server).await;
+
+    for path in ["/account", "/api/users/me", "/api/oidc/token"] {
+        let answer = visitor.get(path).await.expect(500);
+        let request_id = answer.header("x-request-id");
+        assert!(request_id.parse::<uuid::Uuid>().is_ok(), "{path}: {request_id}");
+        assert!(answer.header("content-security-policy").starts_with("default-src 'none'"), "{path}");
+        for (name, value) in [
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("x-frame-options", "DENY"),
+        ] {
+            assert_eq!(answer.header(name), value, "{path}");
+        }
+        match path {
+            "/account" => {
+                assert!(answer.header("content-type").starts_with("text/html"));
+                assert!(answer.text.contains("id=\"error\"") && answer.text.contains(request_id), "{}", answer.text);
+            }
+            "/api/users/me" => {
+                let (code, error) = ("internal_error", "Something went wrong on our side");
+                let expected = json!({ "error": error, "code": code, "request_id": request_id });
+                assert_eq!(answer.json(), expected);
+            }
+            _ => {
+                let expected =
+                    json!({ "error": "server_error", "error_description": "something went wrong on our side" });
+                assert_eq!(answer.json(), expected);
+            }
+        }
+        for inside in ["SELECT", "panicked", ".rs"] {
+            assert!(!answer.text.contains(inside), "HB-08: {}", answer.text);
+        }
+    }
+    assert_eq!(visitor.get("/well").await.expect(200).text, "well");
 }
 
 #[tokio::test]

@@ -78,7 +78,7 @@ async fn wa02_a_challenge_belongs_to_its_browser_and_expires() {
     let answer = other.post("/api/webauthn/login/finish", &response).await.expect(400);
     assert_eq!(answer.json()["code"], "invalid_webauthn_session");
 
-    server.later(Duration::minutes(10));
+    server.later(Duration::minutes(5));
     ada.visitor.post("/api/webauthn/login/finish", &response).await.expect(400);
     assert!(!other.cookies.contains_key("__Host-session"));
 }

@@ -6,6 +6,7 @@ use chancery_tests::authenticator::SoftAuthenticator;
 use chancery_tests::node::Person;
 use chancery_tests::server::Server;
 use serde_json::{Value, json};
+use time::Duration;
 
 async fn begin(ada: &mut Person) -> Value {
     ada.visitor.get("/api/webauthn/register/start").await.expect(200).json()
@@ -41,6 +42,43 @@ fn with_authenticator_data(mut response: Value, change: impl FnOnce(&mut Vec<u8>
     let object = [&object[..start], &[0x59], &length, &data].concat();
     response["response"]["attestationObject"] = json!(URL_SAFE_NO_PAD.encode(object));
     response
+}
+
+#[tokio::test]
+async fn wr01_a_challenge_is_good_for_five_minutes_in_one_browser_and_for_one_person() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let unknown =
+        |answer: (u16, Value)| assert_eq!((answer.0, &answer.1["code"]), (400, &json!("invalid_webauthn_session")));
+
+    let options = begin(&mut ada).await;
+    assert!(options["timeout"].as_u64().unwrap() < 300_000, "the browser gives up first");
+    let late = SoftAuthenticator::new().create(&options, server.issuer());
+    server.later(Duration::minutes(5));
+    unknown(finish(&mut ada, &late).await);
+
+    ada.step_up().await.expect(204);
+    let options = begin(&mut ada).await;
+    let response = SoftAuthenticator::new().create(&options, server.issuer());
+    let mut elsewhere = Person { visitor: server.visitor(), ..ada.clone() };
+    elsewhere.sign_in().await.expect(200);
+    unknown(finish(&mut elsewhere, &response).await);
+    let mut bob = server.person("bob").await;
+    unknown(finish(&mut bob, &response).await);
+    server.later(Duration::minutes(5) - Duration::SECOND);
+    assert_eq!(finish(&mut ada, &response).await.0, 200, "nobody used it up");
+
+    // Somebody else signs in in the browser where it was begun.
+    ada.step_up().await.expect(204);
+    let options = begin(&mut ada).await;
+    let response = SoftAuthenticator::new().create(&options, server.issuer());
+    bob.visitor = ada.visitor.clone();
+    bob.sign_in().await.expect(200);
+    unknown(finish(&mut bob, &response).await);
+    assert_eq!(held(&mut bob).await, 1);
+    ada.visitor = server.visitor();
+    ada.sign_in().await.expect(200);
+    assert_eq!(held(&mut ada).await, 2);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use chancery_api::accounts;
+use chancery_api::http::caller::Caller;
 use chancery_domain::client::{Client as ClientAggregate, ClientCommand};
 use chancery_tests::node::{Client, Person, userinfo};
 use chancery_tests::server::Server;
@@ -205,10 +206,11 @@ async fn ev15_signing_everybody_out_ends_sessions_grants_and_links_on_every_node
     let tokens = wiki.redeem(&server, &code).await.expect(200).json();
     let (access, refresh) = (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
     let unused = ada.authorize(&wiki, &[]).await.expect(303).parameter("code").unwrap();
-    let link = accounts::issue_setup_link(&server.app, &server.app.system(), Duration::DAY).await.unwrap();
+    let link =
+        accounts::issue_setup_link(&server.app, &Caller::trusted(server.app.system()), Duration::DAY).await.unwrap();
     userinfo(&second, access).await.expect(200);
 
-    let ended = accounts::sign_out_everybody(&server.app, &server.app.system()).await.unwrap();
+    let ended = accounts::sign_out_everybody(&server.app, &Caller::trusted(server.app.system())).await.unwrap();
 
     assert_eq!(ended, (1, 1), "Ada and the link");
     let acknowledged = Instant::now();

@@ -150,7 +150,7 @@ for (const button of document.querySelectorAll("[data-ceremony]")) {
   button.form?.addEventListener("submit", (event) => event.preventDefault());
   button.addEventListener("click", () => run(button));
   arm(button);
-  // The server forgets a challenge after ten minutes, the browser never does: renew it when the page is seen again.
+  // The server forgets a challenge after five minutes, the browser never does: renew it when the page is seen again.
   const renew = () => document.visibilityState === "visible" && button.dataset.autofill && arm(button);
   addEventListener("pageshow", (event) => event.persisted && renew());
   if (button.dataset.autofill) setInterval(renew, 240_000);
