@@ -97,6 +97,7 @@ const RULES: &[(&str, Who)] = &[
     // Whoever holds the link (attacks WR-07).
     ("GET /enroll", Anybody),
     ("GET /enroll/{code}", Anybody),
+    ("GET /lc/{code}", Anybody),
     ("GET /enroll/second", Person),
     ("POST /enroll/second", Person),
     ("GET /healthz", Anybody),
