@@ -9,20 +9,18 @@ use chancery_projections::audit::sentence::Thing;
 use chancery_projections::audit::told::{Told, resolve};
 use chancery_projections::audit::{AuditFilter, AuditRow, Kind, query};
 use chancery_projections::clients::{self, ClientFilter};
-use chancery_projections::mails::queue;
 use chancery_projections::page::Paging;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
-use super::frame::{Page, Resident, Steward, count, date, frame, iso, place, shown};
-use super::places;
+use super::frame::{Page, Resident, Steward, date, frame, iso, place, shown};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::form::query_params;
 use crate::http::session::SignedIn;
 use crate::pages::house::{
-    Activity, Change, Choice, Day, Detail, Entry, Fact, Figure, Filters, Health, History, Map, Notice, Overview, Pages,
-    Point, RawEvent, Roll, Room, Tone, Word,
+    Activity, Change, Choice, Day, Detail, Entry, Fact, Figure, Filters, History, Map, Notice, Pages, Point, RawEvent,
+    Roll, Room, Word,
 };
 use crate::pages::render::page;
 use crate::user_agent::UserAgent;
@@ -46,90 +44,6 @@ pub async fn activity(
         Ok(page(&Activity { frame: frame(&app, &signed_in, Room::Activity), map, roll }))
     };
     shown(&app, shown_page.await)
-}
-
-/// `/admin`.
-pub async fn overview(State(app): State<App>, Steward(signed_in): Steward) -> Response {
-    let shown_page = async {
-        let in_time = app.history_reached(app.store.head()).await;
-        let filter = AuditFilter::default();
-        let roll =
-            Roll { pages: Pages::default(), ..roll(&app, &filter, &Params::default(), "/admin/history", true).await? };
-        let people: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM users WHERE NOT is_static").fetch_one(&app.pool).await?;
-        let apps: i64 = sqlx::query_scalar("SELECT count(*) FROM clients").fetch_one(&app.pool).await?;
-        let counted = query::figures(&app.pool, app.now()).await?;
-        let figure = |label: &str, value: i64, href: &str| Figure {
-            label: label.to_owned(),
-            value: value.to_string(),
-            href: Some(href.to_owned()),
-        };
-        let figures = vec![
-            figure("People", people, "/admin/people"),
-            figure("Apps", apps, "/admin/apps"),
-            figure("Sign-ins, 30 days", counted.sign_ins, "/admin/history?kind=sign_ins"),
-            figure("Refused", counted.refused, "/admin/history?kind=refusals"),
-            figure("Changes by admins", counted.admin_changes, "/admin/history?kind=admin_changes"),
-        ];
-        let mut next_steps = Vec::new();
-        if people < 2 {
-            next_steps.push(("Invite somebody".to_owned(), "/admin/people/new".to_owned()));
-        }
-        if apps == 0 {
-            next_steps.push(("Connect your first app".to_owned(), "/admin/apps/new".to_owned()));
-        }
-        let health = health(&app, in_time).await?;
-        Ok(page(&Overview {
-            frame: frame(&app, &signed_in, Room::Overview),
-            figures,
-            health,
-            next_steps,
-            latest: Roll { days: latest(roll.days, 10), ..Roll::default() },
-        }))
-    };
-    shown(&app, shown_page.await)
-}
-
-fn latest(days: Vec<Day>, mut entries: usize) -> Vec<Day> {
-    let mut kept = Vec::new();
-    for mut day in days {
-        day.entries.truncate(entries);
-        entries -= day.entries.len();
-        if !day.entries.is_empty() {
-            kept.push(day);
-        }
-    }
-    kept
-}
-
-async fn health(app: &App, in_time: bool) -> Result<Vec<Health>, ApiError> {
-    let failures: Vec<(String, String)> =
-        sqlx::query_as("SELECT projection, failure FROM checkpoints WHERE failure IS NOT NULL ORDER BY projection")
-            .fetch_all(&app.pool)
-            .await?;
-    let mut health: Vec<Health> = failures
-        .into_iter()
-        .map(|(part, says)| Health { tone: Tone::Stop, part: format!("The view “{part}” stopped"), says })
-        .collect();
-    if !in_time {
-        let says = "The newest entries may be missing below for a moment.".to_owned();
-        health.push(Health { tone: Tone::Mind, part: "The history is behind".to_owned(), says });
-    }
-    health.extend(places::health(app));
-    let given_up = queue::given_up_since(&app.pool, app.now() - time::Duration::DAY).await?;
-    if given_up > 0 {
-        let says = "They were not taken by the mail server; the page Mail says why.".to_owned();
-        health.push(Health {
-            tone: Tone::Stop,
-            part: count(given_up, "mail was given up", "mails were given up"),
-            says,
-        });
-    }
-    if app.config.smtp.is_none() {
-        let says = "Set SMTP_HOST to invite people by mail, and to tell them what happens to their account.".to_owned();
-        health.push(Health { tone: Tone::Mind, part: "Mail is off".to_owned(), says });
-    }
-    Ok(health)
 }
 
 /// `/admin/history`.
@@ -373,10 +287,23 @@ async fn raw_event(app: &App, signed_in: &SignedIn, position: &str) -> Page {
     }))
 }
 
+/// As many entries of these days, the newest ones.
+pub fn newest(days: Vec<Day>, mut entries: usize) -> Vec<Day> {
+    let mut kept = Vec::new();
+    for mut day in days {
+        day.entries.truncate(entries);
+        entries -= day.entries.len();
+        if !day.entries.is_empty() {
+            kept.push(day);
+        }
+    }
+    kept
+}
+
 /// The latest entries about a person or an app, for their own page.
 pub async fn latest_about(app: &App, filter: &AuditFilter) -> Result<Roll, ApiError> {
     let roll = roll(app, filter, &Params::default(), "/admin/history", true).await?;
-    Ok(Roll { days: latest(roll.days, 8), pages: Pages::default(), empty: roll.empty })
+    Ok(Roll { days: newest(roll.days, 8), pages: Pages::default(), empty: roll.empty })
 }
 
 /// A filter for one person.

@@ -13,6 +13,7 @@ mod frame;
 mod groups;
 mod history;
 mod mail;
+mod overview;
 mod passkeys;
 mod people;
 mod person;
@@ -43,7 +44,7 @@ fn account_routes() -> Router<App> {
         .route("/account/sessions/end-others", post(account::end_other_sessions))
         .route("/account/sessions/end-all", post(account::end_all_sessions))
         .route("/account/activity", get(history::activity))
-        .route("/admin", get(history::overview))
+        .route("/admin", get(overview::overview))
         .route("/admin/diagnostics", get(diagnostics::show))
         .route("/admin/history", get(history::history))
         .route("/admin/history/{position}", get(history::raw))

@@ -1,27 +1,25 @@
 //! What happens to people's accounts, for the API, the pages and the command line alike: one way each.
 
+mod links;
+
 use chancery_adapters::event_store::{ExecuteError, StoreError};
 use chancery_domain::Subject;
 use chancery_domain::custom_claim::{ClaimsRefusal, MalformedClaim};
-use chancery_domain::digest::Digest;
-use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, EnrollmentRefusal, Purpose, RevokedWhy, link};
-use chancery_domain::ids::{EnrollmentId, GroupId, UserId};
+use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, RevokedWhy};
+use chancery_domain::ids::{GroupId, UserId};
 use chancery_domain::user::{Profile, RegisteredVia, User as UserAggregate, UserCommand, UserRefusal};
-use chancery_projections::enrollments::{self, EnrollmentRow};
+use chancery_projections::enrollments;
+use chancery_projections::pictures;
 use chancery_projections::users::{self, User};
-use chancery_projections::{passkeys, pictures};
 use serde_json::json;
-use time::{Duration, OffsetDateTime};
 use tracing::Instrument;
 
+pub use self::links::{ENROLLMENT_LINK, Link, enrollment_error, issue_link, issue_setup_link, mail_invitation};
 use crate::admin::users::user_not_found;
 use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::precondition::Held;
-
-/// What the secret of an enrollment link follows from, beside its id.
-pub const ENROLLMENT_LINK: &str = "enrollment";
 
 /// Among all nodes. A node that stands still with it loses it, but not before its append has had its time.
 const LOCK_ADMINISTRATORS: &str = "SELECT set_config('idle_in_transaction_session_timeout', '20s', true),
@@ -34,16 +32,6 @@ pub struct Wanted {
     pub email_verified: bool,
     pub is_admin: bool,
     pub disabled: bool,
-}
-
-/// A link that was just issued; its code is shown this once.
-#[derive(Clone, Debug)]
-pub struct Link {
-    pub code: String,
-    pub url: String,
-    pub expires_at: OffsetDateTime,
-    /// It is mailed to whom it is for, where there is mail. A recovery link never is.
-    pub is_mailed: bool,
 }
 
 /// # Errors
@@ -180,76 +168,6 @@ pub async fn sign_out_everybody(app: &App, caller: &Caller) -> Result<(usize, us
     Ok((people.len(), links.len()))
 }
 
-/// Issues an enrollment link for a person and revokes the open ones: one for each person at a time. Whoever has a passkey
-/// already gets a recovery link, which with `replace` removes all other passkeys when it is redeemed.
-pub async fn issue_link(
-    app: &App,
-    caller: &Caller,
-    user: &User,
-    lifetime: Duration,
-    replace: bool,
-) -> Result<Link, ApiError> {
-    let purpose = match has_passkey(app, user).await? {
-        false => Purpose::Invitation { user_id: user.id() },
-        true => Purpose::Recovery { user_id: user.id(), replace },
-    };
-    let open = enrollments::open_of(&app.pool, user.id(), app.now()).await?;
-    issue(app, caller, purpose, lifetime, &open).await
-}
-
-async fn has_passkey(app: &App, user: &User) -> Result<bool, ApiError> {
-    Ok(!passkeys::of_user(&app.pool, user.id()).await?.is_empty())
-}
-
-/// Invites a person by mail, and shows nobody the link. Whoever has a passkey already would get a recovery link, which is
-/// never mailed: whoever reads somebody's mail must not be able to become them (decision 11).
-pub async fn mail_invitation(app: &App, caller: &Caller, user: &User, lifetime: Duration) -> Result<(), ApiError> {
-    let refused =
-        |says: &str| ApiError::new(axum::http::StatusCode::FORBIDDEN, "one_time_access_disabled", says.to_owned());
-    if app.config.smtp.is_none() {
-        return Err(refused("No mail is sent from here; make a link and give it to the person yourself"));
-    }
-    if user.email.is_none() {
-        return Err(user_error(ExecuteError::Refused(UserRefusal::NoEmail)));
-    }
-    if has_passkey(app, user).await? {
-        let says = "This person has a passkey, so that it would be a recovery link, which is never mailed; make one and \
-                    give it to them yourself";
-        return Err(refused(says));
-    }
-    issue_link(app, caller, user, lifetime, false).await?;
-    Ok(())
-}
-
-/// The link by which the first administrator sets the instance up.
-pub async fn issue_setup_link(app: &App, caller: &Caller, lifetime: Duration) -> Result<Link, ApiError> {
-    let open = enrollments::open_setups(&app.pool, app.now()).await?;
-    issue(app, caller, Purpose::Setup, lifetime, &open).await
-}
-
-async fn issue(
-    app: &App,
-    caller: &Caller,
-    purpose: Purpose,
-    lifetime: Duration,
-    open: &[EnrollmentRow],
-) -> Result<Link, ApiError> {
-    let id = EnrollmentId(app.entropy.uuid_v4());
-    let now = app.now();
-    let secret = app.store.vault().link_secret(ENROLLMENT_LINK, id.0.as_bytes(), now);
-    let is_mailed = matches!(purpose, Purpose::Invitation { .. });
-    let issue = EnrollmentCommand::Issue { purpose, secret: Digest::of(secret), now, lifetime };
-    let mut unit = app.store.unit(caller.may(&issue)?);
-    for row in open {
-        let revoke = EnrollmentCommand::Revoke { why: RevokedWhy::Superseded };
-        unit.execute::<Enrollment>(&row.enrollment_id.to_string(), revoke).await.map_err(enrollment_error)?;
-    }
-    unit.create::<Enrollment>(&id.to_string(), issue).await.map_err(enrollment_error)?;
-    unit.commit().await?;
-    let code = link::encode(id, &secret);
-    Ok(Link { url: format!("{}/enroll/{code}", app.issuer), code, expires_at: now + lifetime, is_mailed })
-}
-
 pub fn user_error(error: ExecuteError<UserRefusal>) -> ApiError {
     use axum::http::StatusCode;
     let refusal = match error {
@@ -295,19 +213,6 @@ pub fn claims_error(refusal: &ClaimsRefusal) -> ApiError {
             ApiError::validation(&claims.iter().map(named).collect::<Vec<_>>())
         }
         ClaimsRefusal::TooMany => ApiError::field("customClaims", "too_long", "are too many: there may be 100"),
-    }
-}
-
-pub fn enrollment_error(error: ExecuteError<EnrollmentRefusal>) -> ApiError {
-    use axum::http::StatusCode;
-    match error {
-        ExecuteError::Store(error) => error.into(),
-        ExecuteError::Refused(EnrollmentRefusal::BadLifetime) => {
-            ApiError::field("ttl", "ttl", "must lie between a second and 31 days")
-        }
-        ExecuteError::Refused(refusal) => {
-            ApiError::new(StatusCode::UNAUTHORIZED, "token_invalid_or_expired", sentence(&refusal))
-        }
     }
 }
 
