@@ -1,5 +1,7 @@
 //! Lists in pages, as `pagination[page]`, `pagination[limit]`, `sort[column]` and `sort[direction]` ask for them.
 
+use sqlx::{Postgres, QueryBuilder};
+
 /// Rows of a page at most.
 const MAX_LIMIT: i64 = 100;
 const DEFAULT_LIMIT: i64 = 20;
@@ -73,4 +75,11 @@ impl Paging {
 /// A search text as a LIKE pattern's literal middle.
 pub fn like(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
+/// Narrows a query to the rows where this is one of the values; all rows stay where no value is named.
+pub fn narrow(query: &mut QueryBuilder<'_, Postgres>, what: &str, values: &[bool]) {
+    if !values.is_empty() {
+        query.push(format!(" AND {what} = ANY(")).push_bind(values.to_vec()).push(")");
+    }
 }

@@ -6,9 +6,8 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use chancery_domain::policy::admin::AdminAction;
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::users::{existing, user_id};
+use super::users::{LinkInput, existing, user_id};
 use crate::accounts;
 use crate::app::App;
 use crate::http::error::ApiError;
@@ -65,19 +64,13 @@ async fn test_mail(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Deserialize)]
-struct Invitation {
-    #[serde(default)]
-    ttl: Option<Value>,
-}
-
 /// `one-time-access-token`, but mailed to the person and shown to nobody.
 async fn invite(
     State(app): State<App>,
     circumstances: Circumstances,
     principal: Principal,
     Path(id): Path<String>,
-    JsonBody(body): JsonBody<Invitation>,
+    JsonBody(body): JsonBody<LinkInput>,
 ) -> Result<StatusCode, ApiError> {
     principal.may(&app, AdminAction::IssueEnrollment)?;
     let user = existing(&app, user_id(&id)?).await?;

@@ -269,10 +269,11 @@ async fn known_groups(app: &App, ids: &[String]) -> Result<Vec<GroupId>, ApiErro
     Ok(groups::existing(&app.pool, &ids).await?)
 }
 
-#[derive(Deserialize)]
-struct LinkInput {
+/// How long an enrollment link shall live.
+#[derive(Debug, Deserialize)]
+pub struct LinkInput {
     #[serde(default)]
-    ttl: Option<Value>,
+    pub ttl: Option<Value>,
 }
 
 /// `POST /api/users/{id}/one-time-access-token`: an enrollment link. Pocket ID's code signs in; ours enrolls a passkey,

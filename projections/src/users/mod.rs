@@ -57,13 +57,7 @@ async fn apply(connection: &mut PgConnection, recorded: &Recorded, event: &UserE
             let Some(change) = change.known() else { return Ok(()) };
             update_profile(connection, id, &change.after, *email_verified, at).await?;
         }
-        UserEvent::EmailVerified => {
-            sqlx::query("UPDATE users SET email_verified = true, updated_at = $2 WHERE user_id = $1")
-                .bind(id)
-                .bind(at)
-                .execute(connection)
-                .await?;
-        }
+        UserEvent::EmailVerified => dated(connection, "email_verified = true, updated_at = $2", id, at).await?,
         UserEvent::ClaimsSet { claims } => {
             let Some(claims) = claims.known() else { return Ok(()) };
             sqlx::query("UPDATE users SET claims = $2, updated_at = $3 WHERE user_id = $1")
@@ -89,23 +83,13 @@ async fn apply(connection: &mut PgConnection, recorded: &Recorded, event: &UserE
         }
         // Apps are told of a picture together with the rest of the profile.
         UserEvent::PictureSet { .. } | UserEvent::PictureRemoved => {
-            sqlx::query("UPDATE users SET updated_at = $2 WHERE user_id = $1")
-                .bind(id)
-                .bind(at)
-                .execute(connection)
-                .await?;
+            dated(connection, "updated_at = $2", id, at).await?
         }
         UserEvent::Disabled => flag(connection, "disabled = true", id).await?,
         UserEvent::Enabled => flag(connection, "disabled = false", id).await?,
         UserEvent::AdminGranted => flag(connection, "is_admin = true", id).await?,
         UserEvent::AdminRevoked => flag(connection, "is_admin = false", id).await?,
-        UserEvent::SecondPasskeyDeclined { .. } => {
-            sqlx::query("UPDATE users SET second_passkey_declined_at = $2 WHERE user_id = $1")
-                .bind(id)
-                .bind(at)
-                .execute(connection)
-                .await?;
-        }
+        UserEvent::SecondPasskeyDeclined { .. } => dated(connection, "second_passkey_declined_at = $2", id, at).await?,
         UserEvent::Erased => {
             sqlx::query("DELETE FROM memberships WHERE user_id = $1").bind(id).execute(&mut *connection).await?;
             sqlx::query("DELETE FROM users WHERE user_id = $1").bind(id).execute(connection).await?;
@@ -180,5 +164,17 @@ async fn update_profile(
 
 async fn flag(connection: &mut PgConnection, assignment: &str, id: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query(&format!("UPDATE users SET {assignment} WHERE user_id = $1")).bind(id).execute(connection).await?;
+    Ok(())
+}
+
+/// The same with the time of the event as $2.
+async fn dated(
+    connection: &mut PgConnection,
+    assignment: &str,
+    id: Uuid,
+    at: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    let update = format!("UPDATE users SET {assignment} WHERE user_id = $1");
+    sqlx::query(&update).bind(id).bind(at).execute(connection).await?;
     Ok(())
 }

@@ -6,11 +6,11 @@ use chancery_domain::custom_claim::CustomClaim;
 use chancery_domain::digest::Digest;
 use chancery_domain::ids::{GroupId, UserId};
 use sqlx::types::Json;
-use sqlx::{FromRow, PgConnection, PgExecutor};
+use sqlx::{FromRow, PgConnection, PgExecutor, Postgres, QueryBuilder};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::page::{Page, Paging};
+use crate::page::{Page, Paging, like, narrow};
 
 /// A person, as the view has them.
 #[derive(Clone, Debug, FromRow)]
@@ -84,30 +84,32 @@ pub async fn find_by_name(executor: impl PgExecutor<'_>, name: &str) -> Result<O
     .await
 }
 
+/// The people who match.
+fn select(columns: &str, filter: &UserFilter) -> QueryBuilder<'static, Postgres> {
+    let mut query = QueryBuilder::new(format!("SELECT {columns} FROM users WHERE true"));
+    if let Some(search) = filter.search.as_deref().map(like) {
+        query.push(" AND concat_ws(' ', username, email, first_name, last_name, display_name) ILIKE '%' || ");
+        query.push_bind(search).push(" || '%'");
+    }
+    narrow(&mut query, "is_admin", &filter.is_admin);
+    narrow(&mut query, "disabled", &filter.disabled);
+    narrow(&mut query, "email_verified", &filter.email_verified);
+    if let Some(group) = filter.group {
+        query.push(" AND EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = users.user_id AND m.group_id = ");
+        query.push_bind(group.0).push(")");
+    }
+    if filter.people_only {
+        query.push(" AND NOT is_static");
+    }
+    query
+}
+
 pub async fn list(
     connection: &mut PgConnection,
     filter: &UserFilter,
     paging: &Paging,
 ) -> Result<Page<User>, sqlx::Error> {
-    const MATCHES: &str = "($1::text IS NULL OR concat_ws(' ', username, email, first_name, last_name, display_name)
-                                ILIKE '%' || $1 || '%')
-                       AND (cardinality($2::bool[]) = 0 OR is_admin = ANY($2))
-                       AND (cardinality($3::bool[]) = 0 OR disabled = ANY($3))
-                       AND (cardinality($4::bool[]) = 0 OR email_verified = ANY($4))
-                       AND ($5::uuid IS NULL OR EXISTS (SELECT 1 FROM memberships m
-                                                        WHERE m.user_id = users.user_id AND m.group_id = $5))
-                       AND NOT ($6 AND is_static)";
-    let group = filter.group.map(|group| group.0);
-    let search = filter.search.as_deref().map(crate::page::like);
-    let total: i64 = sqlx::query_scalar(&format!("SELECT count(*) FROM users WHERE {MATCHES}"))
-        .bind(&search)
-        .bind(&filter.is_admin)
-        .bind(&filter.disabled)
-        .bind(&filter.email_verified)
-        .bind(group)
-        .bind(filter.people_only)
-        .fetch_one(&mut *connection)
-        .await?;
+    let total = select("count(*)", filter).build_query_scalar().fetch_one(&mut *connection).await?;
     let order = paging.order(
         &[
             ("createdAt", "registered_at"),
@@ -123,17 +125,9 @@ pub async fn list(
         "registered_at, user_id",
     );
     let (limit, offset) = paging.window(total);
-    let rows = sqlx::query_as(&format!("SELECT {USER} FROM users WHERE {MATCHES} ORDER BY {order} LIMIT $7 OFFSET $8"))
-        .bind(&search)
-        .bind(&filter.is_admin)
-        .bind(&filter.disabled)
-        .bind(&filter.email_verified)
-        .bind(group)
-        .bind(filter.people_only)
-        .bind(limit)
-        .bind(offset)
-        .fetch_all(connection)
-        .await?;
+    let mut query = select(USER, filter);
+    query.push(format!(" ORDER BY {order} LIMIT ")).push_bind(limit).push(" OFFSET ").push_bind(offset);
+    let rows = query.build_query_as().fetch_all(connection).await?;
     Ok(paging.page(rows, total))
 }
 

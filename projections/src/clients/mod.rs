@@ -1,20 +1,23 @@
 //! Apps (relying parties), their secrets and the groups that may use them.
 
+mod list;
+
 use std::collections::HashMap;
 
 use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
 use chancery_domain::client::{ClientEvent, ClientSettings};
 use chancery_domain::digest::Digest;
 use chancery_domain::group::GroupEvent;
-use chancery_domain::ids::{ClientId, GroupId, UserId};
+use chancery_domain::ids::{ClientId, GroupId};
 use chancery_domain::{Event, Recorded};
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub(crate) use self::list::LAUNCHABLE;
+pub use self::list::{ClientFilter, UsableClient, list, list_usable_by, usable_by};
 use crate::grants::Cutoff;
-use crate::page::{Page, Paging, like};
 
 /// The views `clients`, `client_secrets` and `client_groups`.
 pub struct Clients;
@@ -212,131 +215,4 @@ pub async fn of_group(executor: impl PgExecutor<'_>, group: GroupId) -> Result<V
     let sql =
         format!("SELECT {COLUMNS} FROM clients JOIN client_groups USING (client_id) WHERE group_id = $1 ORDER BY name");
     sqlx::query_as(&sql).bind(group.0).fetch_all(executor).await
-}
-
-/// Holds for the apps `c` that the person $1 may use.
-const USABLE: &str = "NOT c.disabled AND (NOT (c.settings->>'is_group_restricted')::bool OR EXISTS (
-    SELECT 1 FROM client_groups g JOIN memberships m USING (group_id)
-    WHERE g.client_id = c.client_id AND m.user_id = $1))";
-
-/// Holds for the apps `c` with a launch URL or without one, as $2 lists; empty, for all.
-pub(crate) const LAUNCHABLE: &str =
-    "(cardinality($2::bool[]) = 0 OR (c.settings->>'launch_url' IS NOT NULL) = ANY($2))";
-
-/// The apps that a person may use.
-pub async fn usable_by(executor: impl PgExecutor<'_>, user: UserId) -> Result<Vec<ClientRow>, sqlx::Error> {
-    sqlx::query_as(&format!("SELECT {COLUMNS} FROM clients c WHERE {USABLE} ORDER BY name"))
-        .bind(user.0)
-        .fetch_all(executor)
-        .await
-}
-
-/// An app that a person may use, and when they last did; never, where no consent was asked for.
-#[derive(Clone, Debug, FromRow)]
-pub struct UsableClient {
-    #[sqlx(flatten)]
-    pub client: ClientRow,
-    pub last_used_at: Option<OffsetDateTime>,
-}
-
-/// A page of the apps that a person may use, by name where no other order is asked for; `launchable` keeps those with a
-/// launch URL, without one, or (empty) all.
-pub async fn list_usable_by(
-    connection: &mut PgConnection,
-    user: UserId,
-    launchable: &[bool],
-    paging: &Paging,
-) -> Result<Page<UsableClient>, sqlx::Error> {
-    let total: i64 = sqlx::query_scalar(&format!("SELECT count(*) FROM clients c WHERE {USABLE} AND {LAUNCHABLE}"))
-        .bind(user.0)
-        .bind(launchable)
-        .fetch_one(&mut *connection)
-        .await?;
-    let columns = [("name", "c.name"), ("lastUsedAt", "k.last_used_at"), ("createdAt", "c.created_at")];
-    let order = paging.order(&columns, "c.name, c.client_id");
-    let (limit, offset) = paging.window(total);
-    let sql = format!(
-        "SELECT c.client_id, c.settings, c.disabled, c.created_at, k.last_used_at
-         FROM clients c LEFT JOIN consents k ON k.client_id = c.client_id AND k.user_id = $1
-         WHERE {USABLE} AND {LAUNCHABLE} ORDER BY {order} LIMIT $3 OFFSET $4"
-    );
-    let rows =
-        sqlx::query_as(&sql).bind(user.0).bind(launchable).bind(limit).bind(offset).fetch_all(connection).await?;
-    Ok(paging.page(rows, total))
-}
-
-/// What a list of apps may be asked for.
-#[derive(Clone, Debug, Default)]
-pub struct ClientFilter {
-    pub search: Option<String>,
-    pub is_public: Vec<bool>,
-    pub pkce_enabled: Vec<bool>,
-    pub requires_reauthentication: Vec<bool>,
-    /// No app can be made to: those that are not are all.
-    pub requires_pushed_authorization_requests: Vec<bool>,
-    pub skip_consent: Vec<bool>,
-    pub is_group_restricted: Vec<bool>,
-    /// All are `standard`.
-    pub client_type: Vec<String>,
-}
-
-/// PKCE is asked of a public client whatever its settings say.
-const PKCE: &str = "((settings->>'pkce_required')::bool OR (settings->>'is_public')::bool)";
-
-pub async fn list(
-    connection: &mut PgConnection,
-    filter: &ClientFilter,
-    paging: &Paging,
-) -> Result<Page<ClientRow>, sqlx::Error> {
-    let flag = |name: &str| format!("(settings->>'{name}')::bool");
-    let any_of = |column: &str, n: u8| format!("(cardinality(${n}::bool[]) = 0 OR {column} = ANY(${n}))");
-    let matches = [
-        "($1::text IS NULL OR name ILIKE '%' || $1 || '%' OR client_id ILIKE '%' || $1 || '%')".to_owned(),
-        any_of(&flag("is_public"), 2),
-        any_of(PKCE, 3),
-        any_of(&flag("requires_reauthentication"), 4),
-        any_of("false", 5),
-        any_of(&flag("skip_consent"), 6),
-        any_of(&flag("is_group_restricted"), 7),
-        "(cardinality($8::text[]) = 0 OR 'standard' = ANY($8))".to_owned(),
-    ]
-    .join(" AND ");
-    let search = filter.search.as_deref().map(like);
-    let total: i64 = sqlx::query_scalar(&format!("SELECT count(*) FROM clients WHERE {matches}"))
-        .bind(&search)
-        .bind(&filter.is_public)
-        .bind(&filter.pkce_enabled)
-        .bind(&filter.requires_reauthentication)
-        .bind(&filter.requires_pushed_authorization_requests)
-        .bind(&filter.skip_consent)
-        .bind(&filter.is_group_restricted)
-        .bind(&filter.client_type)
-        .fetch_one(&mut *connection)
-        .await?;
-    let columns = [
-        ("createdAt", "created_at"),
-        ("name", "name"),
-        ("pkceEnabled", PKCE),
-        ("requiresReauthentication", "settings->'requires_reauthentication'"),
-        ("skipConsent", "settings->'skip_consent'"),
-        ("isGroupRestricted", "settings->'is_group_restricted'"),
-        ("allowedUserGroupsCount", "(SELECT count(*) FROM client_groups g WHERE g.client_id = clients.client_id)"),
-    ];
-    let order = paging.order(&columns, "created_at, client_id");
-    let (limit, offset) = paging.window(total);
-    let sql = format!("SELECT {COLUMNS} FROM clients WHERE {matches} ORDER BY {order} LIMIT $9 OFFSET $10");
-    let rows = sqlx::query_as(&sql)
-        .bind(&search)
-        .bind(&filter.is_public)
-        .bind(&filter.pkce_enabled)
-        .bind(&filter.requires_reauthentication)
-        .bind(&filter.requires_pushed_authorization_requests)
-        .bind(&filter.skip_consent)
-        .bind(&filter.is_group_restricted)
-        .bind(&filter.client_type)
-        .bind(limit)
-        .bind(offset)
-        .fetch_all(connection)
-        .await?;
-    Ok(paging.page(rows, total))
 }
