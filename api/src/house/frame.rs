@@ -111,7 +111,8 @@ pub fn frame(app: &App, signed_in: &SignedIn, room: Room) -> Frame {
 /// Above a form whose author was outrun by someone else.
 pub fn outrun() -> Notice {
     Notice::mind(
-        "Someone else changed this after you opened it, so nothing was saved. Look at what it is now, and save again.",
+        "Someone else changed this after you opened it, so nothing was saved. What you entered is still here: look into \
+         the history for what they changed, or save again to replace it.",
     )
 }
 

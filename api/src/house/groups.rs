@@ -251,9 +251,9 @@ pub async fn set_claims(
             Ok(_) => Ok(see_other(&format!("{PATH}/{id}"))),
             Err(error) if error.status.is_server_error() => Err(error.into()),
             Err(error) => {
-                let outrun_by = is_outrun(&error);
-                let claims = Some((claims_of(&body), Some(error).filter(|_| !outrun_by)));
-                group(&app, &signed_in, id, Extra { notice: outrun_by.then(outrun), claims, ..Extra::default() }).await
+                let is_late = is_outrun(&error);
+                let claims = Some((claims_of(&body), Some(error).filter(|_| !is_late)));
+                group(&app, &signed_in, id, Extra { notice: is_late.then(outrun), claims, ..Extra::default() }).await
             }
         }
     };
