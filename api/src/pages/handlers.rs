@@ -6,13 +6,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, Purpose};
-use chancery_domain::oauth::scope;
 use chancery_domain::user::UserCommand;
 use chancery_projections::{clients, passkeys};
-use serde_json::Value;
 use time::macros::format_description;
 
-use super::desk::{Claim, Consent, Enroll, EnrollSecond, Message, Reauthenticate, SelectAccount, SignIn};
+use super::desk::{Consent, Enroll, EnrollSecond, Message, Reauthenticate, SelectAccount, SignIn};
+use super::released::released;
 use super::render::{api_error_page, desk_frame, page};
 use crate::accounts;
 use crate::admin::users::existing;
@@ -25,7 +24,6 @@ use crate::http::security_headers::allow_form_action;
 use crate::http::session::{MaybeSignedIn, SignedIn};
 use crate::oidc::authorize::{form_target, see_other};
 use crate::oidc::interaction::{self, Interaction, look_answerable};
-use crate::oidc::person_claims;
 use crate::webauthn::enrollment;
 
 pub fn routes() -> Router<App> {
@@ -151,7 +149,7 @@ async fn consent(
             letter: name.chars().next().map(|c| c.to_uppercase().to_string()).unwrap_or_default(),
             app: name,
             destination: destination(&interaction),
-            claims: claims(&app, &present, &interaction).await?,
+            claims: released(&app, &present, &interaction).await?,
             person: present.user.display_name.clone(),
             not_you: format!("/select-account?interaction={id}"),
             interaction: id.to_owned(),
@@ -167,49 +165,6 @@ fn destination(interaction: &Interaction) -> String {
     let url = url::Url::parse(uri).ok();
     let host = url.as_ref().and_then(|url| url.host_str()).filter(|host| !host.is_empty()).map(str::to_owned);
     host.or_else(|| url.map(|url| url.scheme().to_owned())).unwrap_or_default()
-}
-
-/// What the scopes release, with the values that will be sent.
-async fn claims(app: &App, present: &SignedIn, interaction: &Interaction) -> Result<Vec<Claim>, ApiError> {
-    let Some(person) = person_claims(app, present.user.id()).await? else { return Err(ApiError::not_signed_in()) };
-    let scopes = interaction.request.consent_scopes();
-    let asked = |name| scopes.contains(name);
-    let mut claims = Vec::new();
-    if asked(scope::PROFILE) {
-        claims.push(Claim::new("Name", &person.display_name));
-        claims.push(Claim::new("Username", &person.username));
-        let picture = if present.user.picture().is_some() { "the one you uploaded" } else { "your initials" };
-        claims.push(Claim::new("Picture", picture));
-        // Whatever administrators set beside goes with the profile.
-        claims.extend(person.custom().map(|(key, value)| Claim::new(key, readable(&value))));
-    }
-    if asked(scope::EMAIL) {
-        claims.push(Claim::new("E-mail", person.email.as_deref().unwrap_or("none")));
-    }
-    if asked(scope::GROUPS) {
-        let groups = if person.groups.is_empty() { "none".to_owned() } else { person.groups.join(", ") };
-        claims.push(Claim::new("Groups", groups));
-    }
-    if asked(scope::OFFLINE_ACCESS) {
-        claims.push(Claim::new("Access while you are away", "until you withdraw it"));
-    }
-    if claims.is_empty() {
-        claims.push(Claim::new("Who you are", "a number that stays the same"));
-    }
-    Ok(claims)
-}
-
-/// A JSON value as people read it.
-fn readable(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(values) => values.iter().map(readable).collect::<Vec<_>>().join(", "),
-        Value::Object(members) => {
-            let members = members.iter().map(|(name, value)| format!("{name}: {}", readable(value)));
-            members.collect::<Vec<_>>().join(", ")
-        }
-        other => other.to_string(),
-    }
 }
 
 async fn help(State(app): State<App>) -> Response {

@@ -4,5 +4,6 @@ pub mod assets;
 pub mod desk;
 pub mod handlers;
 pub mod house;
+mod released;
 pub mod render;
 pub mod verification;

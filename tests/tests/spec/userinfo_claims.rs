@@ -113,7 +113,7 @@ async fn what_an_administrator_set_is_on_the_consent_sheet_with_the_profile() {
     };
 
     let shown = sheet("openid profile").await;
-    for (key, value) in [("phone_number", "442079460000"), ("level", "3"), ("address", "locality: London")] {
+    for (key, value) in [("Phone number", "442079460000"), ("level", "3"), ("Address", "locality: London")] {
         let begins = format!("<li><span>{key}</span><span class=\"value\">");
         let row = shown.split_once(&begins).unwrap_or_else(|| panic!("{key}: {shown}")).1;
         assert!(row.split("</span>").next().unwrap().contains(value), "{key}: {row}");
