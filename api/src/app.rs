@@ -54,8 +54,8 @@ pub struct Parts {
     pub requests: Requests,
     /// Making a picture takes much memory: one at a time.
     pub portraits: Semaphore,
-    /// Whoever may take an administrator away: one at a time.
-    pub administrators: Semaphore,
+    /// What depends on more than one stream (`accounts`): one at a time.
+    pub turn: Semaphore,
     /// How far the audit view has come.
     pub audit: watch::Receiver<i64>,
 }

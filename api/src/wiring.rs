@@ -202,7 +202,7 @@ pub async fn application(
         limits: Limits::new(config.rate_limit_percent, Attempts::new(pool.clone())),
         requests: Requests::new(config.telemetry.counts(), config.app_url.scheme() == "https"),
         portraits: Semaphore::new(1),
-        administrators: Semaphore::new(1),
+        turn: Semaphore::new(1),
         audit: audit.context("there is no audit projection")?,
         clock,
         entropy,

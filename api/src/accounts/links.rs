@@ -11,6 +11,7 @@ use chancery_projections::passkeys;
 use chancery_projections::users::User;
 use time::{Duration, OffsetDateTime};
 
+use super::turns::one_at_a_time;
 use super::{sentence, user_error};
 use crate::app::App;
 use crate::http::caller::Caller;
@@ -41,12 +42,16 @@ pub async fn issue_link(
     lifetime: Duration,
     replace: bool,
 ) -> Result<Link, ApiError> {
-    let purpose = match has_passkey(app, user).await? {
-        false => Purpose::Invitation { user_id: user.id() },
-        true => Purpose::Recovery { user_id: user.id(), replace },
+    let (node, caller, user) = (app.clone(), caller.clone(), user.clone());
+    let issuing = async move {
+        let purpose = match has_passkey(&node, &user).await? {
+            false => Purpose::Invitation { user_id: user.id() },
+            true => Purpose::Recovery { user_id: user.id(), replace },
+        };
+        let open = enrollments::open_of(&node.pool, user.id(), node.now()).await?;
+        issue(&node, &caller, purpose, lifetime, &open).await
     };
-    let open = enrollments::open_of(&app.pool, user.id(), app.now()).await?;
-    issue(app, caller, purpose, lifetime, &open).await
+    one_at_a_time(app, issuing).await
 }
 
 async fn has_passkey(app: &App, user: &User) -> Result<bool, ApiError> {
@@ -74,8 +79,12 @@ pub async fn mail_invitation(app: &App, caller: &Caller, user: &User, lifetime: 
 
 /// The link by which the first administrator sets the instance up.
 pub async fn issue_setup_link(app: &App, caller: &Caller, lifetime: Duration) -> Result<Link, ApiError> {
-    let open = enrollments::open_setups(&app.pool, app.now()).await?;
-    issue(app, caller, Purpose::Setup, lifetime, &open).await
+    let (node, caller) = (app.clone(), caller.clone());
+    let issuing = async move {
+        let open = enrollments::open_setups(&node.pool, node.now()).await?;
+        issue(&node, &caller, Purpose::Setup, lifetime, &open).await
+    };
+    one_at_a_time(app, issuing).await
 }
 
 async fn issue(

@@ -1,6 +1,7 @@
 //! What happens to people's accounts, for the API, the pages and the command line alike: one way each.
 
 mod links;
+mod turns;
 
 use chancery_adapters::event_store::{ExecuteError, StoreError};
 use chancery_domain::Subject;
@@ -12,18 +13,14 @@ use chancery_projections::enrollments;
 use chancery_projections::pictures;
 use chancery_projections::users::{self, User};
 use serde_json::json;
-use tracing::Instrument;
 
 pub use self::links::{ENROLLMENT_LINK, Link, enrollment_error, issue_link, issue_setup_link, mail_invitation};
+use self::turns::one_at_a_time;
 use crate::admin::users::user_not_found;
 use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::precondition::Held;
-
-/// Among all nodes. A node that stands still with it loses it, but not before its append has had its time.
-const LOCK_ADMINISTRATORS: &str = "SELECT set_config('idle_in_transaction_session_timeout', '20s', true),
-                                          pg_advisory_xact_lock(4207849486)";
 
 /// A person to be registered, or what is to become of one.
 #[derive(Clone, Debug)]
@@ -64,21 +61,12 @@ pub async fn execute_keeping_an_admin(
     held: &Held<UserAggregate>,
     commands: impl FnOnce(bool) -> Vec<UserCommand> + Send + 'static,
 ) -> Result<i64, ApiError> {
-    let (app, caller, held) = (app.clone(), caller.clone(), held.clone());
-    let alone = async move {
-        // Of this node's requests one waits for the other nodes, so that the others hold no connection meanwhile.
-        let _turn = app.administrators.acquire().await.map_err(|_| ApiError::unavailable())?;
-        let mut lock = app.pool.begin().await?;
-        sqlx::query(LOCK_ADMINISTRATORS).execute(&mut *lock).await?;
-        let other_admins = users::other_admins(&mut *lock, id).await? > 0;
-        let executed = execute_all(&app, &caller, id, commands(other_admins), &held).await;
-        if let Err(error) = lock.commit().await {
-            tracing::warn!(%error, "the lock on administrators was lost");
-        }
-        executed
+    let (node, caller, held) = (app.clone(), caller.clone(), held.clone());
+    let executing = async move {
+        let other_admins = users::other_admins(&node.pool, id).await? > 0;
+        execute_all(&node, &caller, id, commands(other_admins), &held).await
     };
-    // Whoever hangs up must not take the lock from an append that is under way.
-    tokio::spawn(alone.in_current_span()).await.unwrap_or_else(|_| Err(ApiError::internal()))
+    one_at_a_time(app, executing).await
 }
 
 /// Registers a person with their groups, and nothing to sign in with yet.

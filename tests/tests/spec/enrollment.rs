@@ -122,6 +122,32 @@ async fn opening_a_link_uses_nothing_up_and_keeps_the_code_out_of_the_address() 
 }
 
 #[tokio::test]
+async fn wr07_of_links_that_are_made_at_once_on_two_nodes_one_is_open() {
+    let server = Server::start().await;
+    let other = server.second().await;
+    for round in 0..5 {
+        let user = json!({ "username": format!("ada{round}"), "firstName": "Ada" });
+        let user = server.admin.clone().post("/api/users", &user).await.expect(201).json();
+        let making = (0..8).map(|number| {
+            let mut admin = if number % 2 == 0 { server.admin.clone() } else { other.admin.clone() };
+            let path = format!("/api/users/{}/one-time-access-token", user["id"].as_str().unwrap());
+            tokio::spawn(async move { admin.post(&path, &json!({})).await.expect(201).json()["token"].clone() })
+        });
+        let mut codes = Vec::new();
+        for made in making.collect::<Vec<_>>() {
+            codes.push(made.await.unwrap());
+        }
+
+        let mut answers = Vec::new();
+        for code in &codes {
+            answers.push(server.visitor().get(&format!("/enroll/{}", code.as_str().unwrap())).await.status);
+        }
+        answers.sort_unstable();
+        assert_eq!(answers, [303, 410, 410, 410, 410, 410, 410, 410]);
+    }
+}
+
+#[tokio::test]
 async fn wr07_a_link_enrolls_one_passkey_once() {
     let server = Server::start().await;
     let (mut ada, code) = invited(&server).await;
