@@ -35,7 +35,7 @@ pub async fn issue(
     // The client was authenticated with facts read just now; a disabled one did not get here.
     let facts = AccessFacts { client_enabled: true, person: None, grant_revoked: false };
     let causes = decide_access(&facts, &scopes)?;
-    let grant_id = GrantId(app.entropy.uuid_v4());
+    let grant_id = GrantId(app.entropy.uuid_v7(now));
     let issued = new_access_token(app, grant_id, client.settings().access_token_seconds, now);
     let command = GrantCommand::IssueToClient {
         client_id: client.id.clone(),

@@ -219,7 +219,7 @@ async fn issue_code(
     causes: chancery_domain::policy::access::Causes,
 ) -> Result<Outcome, sqlx::Error> {
     let now = app.now();
-    let grant_id = GrantId(app.entropy.uuid_v4());
+    let grant_id = GrantId(app.entropy.uuid_v7(now));
     let mut secret = [0; 32];
     app.entropy.fill(&mut secret);
     let value = code(grant_id, &secret);

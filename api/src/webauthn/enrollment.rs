@@ -171,12 +171,13 @@ pub async fn finish(
     }
     let redeem = EnrollmentCommand::Redeem { secret: link.secret, user_id: kept.user_id, passkey_id, now: app.now() };
     unit.execute::<Enrollment>(&link.id.to_string(), redeem).await.map_err(enrollment_error)?;
-    let (session, secret) = (SessionId(app.entropy.uuid_v4()), new_secret(&app));
+    let now = app.now();
+    let (session, secret) = (SessionId(app.entropy.uuid_v7(now)), new_secret(&app));
     let start = SessionCommand::Start {
         user_id: kept.user_id,
         secret: Digest::of(secret.expose()),
         proof: proof_of(passkey_id, backup_eligible, &assertion),
-        now: app.now(),
+        now,
         idle_seconds: app.config.session_idle_seconds,
         lifetime_seconds: app.config.session_lifetime_seconds,
     };

@@ -62,12 +62,13 @@ pub async fn finish(
         }
     };
     let (user, passkey, assertion) = verify(&app, &circumstances, &kept, &response).await?;
-    let (id, secret) = (SessionId(app.entropy.uuid_v4()), new_secret(&app));
+    let now = app.now();
+    let (id, secret) = (SessionId(app.entropy.uuid_v7(now)), new_secret(&app));
     let command = SessionCommand::Start {
         user_id: user.id(),
         secret: Digest::of(secret.expose()),
         proof: proof(&passkey, &assertion),
-        now: app.now(),
+        now,
         idle_seconds: app.config.session_idle_seconds,
         lifetime_seconds: app.config.session_lifetime_seconds,
     };
