@@ -55,6 +55,7 @@ fn main() {
     table.print();
     if wanted("proxied") {
         generator.block_on(proxied::beside_direct());
+        generator.block_on(proxied::caddy_alone());
     }
     if wanted("start") {
         generator.block_on(start_from_the_readme());

@@ -47,7 +47,7 @@ pub struct Append {
 
 impl Worker for Append {
     async fn once(&mut self) {
-        let (user, session, now) = (UserId(Uuid::new_v4()), SessionId(Uuid::new_v4()), OffsetDateTime::now_utc());
+        let (user, session, now) = (UserId(Uuid::new_v4()), SessionId(Uuid::now_v7()), OffsetDateTime::now_utc());
         let mut unit = self.store.unit(&Context::internal(Actor::System, Uuid::new_v4()));
         let start = SessionCommand::Start {
             user_id: user,
@@ -65,7 +65,7 @@ impl Worker for Append {
             lifetime_seconds: 86_400,
         };
         unit.create::<Session>(&session.to_string(), start).await.unwrap();
-        let (grant, code) = (Uuid::new_v4().to_string(), Digest::of(session.to_string()));
+        let (grant, code) = (Uuid::now_v7().to_string(), Digest::of(session.to_string()));
         let authorize = Authorization {
             user_id: user,
             client_id: self.client.clone(),

@@ -1,5 +1,7 @@
-//! What Caddy in front adds to a sign-in, asked for over one connection each with the two in turn.
+//! What Caddy in front adds to a sign-in, asked for over one connection each with the two in turn; and, since nothing in front
+//! can take less, what Caddy takes for an answer of its own.
 
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,6 +9,7 @@ use chancery_tests::caddy::Caddy;
 use chancery_tests::port::free_port;
 use chancery_tests::process::Process;
 use serde_json::json;
+use tokio::process::Command;
 
 use crate::drive::Worker;
 use crate::http::Connection;
@@ -49,6 +52,25 @@ pub async fn beside_direct() {
             without.as_secs_f64() * 1e3,
         );
     }
+}
+
+/// What Caddy takes to say hello.
+pub async fn caddy_alone() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut command = Command::new("caddy");
+    command.args(["respond", "--listen", &address, "hello"]).stdout(Stdio::null()).stderr(Stdio::null());
+    let _caddy = command.kill_on_drop(true).spawn().unwrap();
+    while tokio::net::TcpStream::connect(&address).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    let mut http = Connection::open(&format!("http://{address}")).await;
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let begin = Instant::now();
+        http.get("/", "").await.expect(200);
+        times.push(begin.elapsed());
+    }
+    println!("an answer by Caddy itself: {:.2} ms", median(&mut times).as_secs_f64() * 1e3);
 }
 
 fn median(times: &mut [Duration]) -> Duration {
