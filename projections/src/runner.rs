@@ -120,7 +120,7 @@ impl Runner {
             self.look().await?;
             return Ok(Step::Elsewhere);
         };
-        let events = self.feed.read_on(&mut *transaction, position, BATCH).await?;
+        let events = self.feed.follow_on(&mut transaction, position, BATCH).await?;
         let Some(last) = events.last() else {
             self.position.send_replace(position);
             return Ok(Step::Idle);

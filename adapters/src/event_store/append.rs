@@ -14,13 +14,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument, Span};
 
 use super::StoreError;
-use super::batch::{BatchError, Kept, commit};
+use super::batch::{BatchError, Kept, commit, prepare};
 use super::connection::Held;
 use super::flush::{Fate, Flusher, Written};
 use super::horizon::Horizon;
 use super::measures::Conflicts;
 use super::memory::{State, StreamKey};
 use super::projection::Projection;
+use super::recent::Recent;
 use super::row::NewEvent;
 use crate::postgres::ABANDONED;
 
@@ -69,12 +70,13 @@ impl Appender {
         options: PgConnectOptions,
         projections: Vec<Arc<dyn Projection>>,
         horizon: Arc<Horizon>,
+        recent: Arc<Recent>,
     ) -> (Self, watch::Receiver<i64>) {
         let (queue, appends) = mpsc::channel(QUEUE);
         let (written, unflushed) = mpsc::channel(UNFLUSHED);
         let (head, watcher) = watch::channel(0);
         let (pending, flushes) = watch::channel(0);
-        let flusher = Flusher::new(options.clone(), head, horizon.clone(), pending.clone());
+        let flusher = Flusher::new(options.clone(), head, horizon.clone(), recent, pending.clone());
         let conflicts = Conflicts::new();
         let writer = Writer { options, projections, connection: None, horizon, conflicts, written, pending, flushes };
         // A thread of its own: among the tasks that serve requests, the writer would wait for its turn after each of its
@@ -224,7 +226,7 @@ impl Writer {
 }
 
 fn settings() -> String {
-    format!("{SETTINGS}; SET idle_in_transaction_session_timeout = '{ABANDONED}'")
+    format!("{SETTINGS}; SET idle_in_transaction_session_timeout = '{ABANDONED}'; {}", prepare())
 }
 
 fn refuse(batch: Vec<Append>, error: &str) {
@@ -236,26 +238,36 @@ fn refuse(batch: Vec<Append>, error: &str) {
 
 /// Of two units in a batch that want the same place in a stream or the same claim, the second one conflicts at once.
 fn refuse_rivals(appends: Vec<Append>) -> Vec<Append> {
-    let mut places = HashSet::new();
-    let mut claims = HashSet::new();
+    let rivals = rivals(&appends);
     let mut batch = Vec::with_capacity(appends.len());
-    for append in appends {
-        let rival_place = append.events.iter().any(|event| places.contains(&place(event)));
-        let rival_claim =
-            append.events.iter().flat_map(|event| &event.claims).any(|(_, digest)| claims.contains(digest));
-        if rival_place || rival_claim {
-            append.answer(Err(StoreError::Conflict));
-            continue;
+    for (append, is_rival) in appends.into_iter().zip(rivals) {
+        match is_rival {
+            true => append.answer(Err(StoreError::Conflict)),
+            false => batch.push(append),
         }
-        places.extend(append.events.iter().map(place));
-        claims.extend(append.events.iter().flat_map(|event| &event.claims).map(|(_, digest)| *digest));
-        batch.push(append);
     }
     batch
 }
 
-fn place(event: &NewEvent) -> (&'static str, String, i64) {
-    (event.aggregate_type, event.aggregate_id.clone(), event.sequence)
+fn rivals(appends: &[Append]) -> Vec<bool> {
+    let (mut places, mut claims) = (HashSet::new(), HashSet::<[u8; 32]>::new());
+    let mut rivals = Vec::with_capacity(appends.len());
+    for Append { events, .. } in appends {
+        let wanted_places = || events.iter().map(place);
+        let wanted_claims = || events.iter().flat_map(|event| &event.claims).map(|(_, digest)| digest);
+        let is_rival =
+            wanted_places().any(|place| places.contains(&place)) || wanted_claims().any(|claim| claims.contains(claim));
+        if !is_rival {
+            places.extend(wanted_places());
+            claims.extend(wanted_claims().copied());
+        }
+        rivals.push(is_rival);
+    }
+    rivals
+}
+
+fn place(event: &NewEvent) -> (&'static str, &str, i64) {
+    (event.aggregate_type, &event.aggregate_id, event.sequence)
 }
 
 /// What each unit wants to record.

@@ -5,13 +5,26 @@ use std::sync::Arc;
 
 use chancery_domain::Recorded;
 use chancery_domain::claim::ClaimKind;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Executor, PgConnection, Row};
 use time::OffsetDateTime;
 
 use super::StoreError;
+use super::copy::CopyRows;
 use super::leaf::leaf_hash;
 use super::projection::{Projection, ProjectionError};
 use super::row::NewEvent;
+
+/// The name of the statement that [`prepare`] prepares.
+const APPEND: &str = "append_what_claims_nothing";
+
+/// `begin_append` for units that claim nothing and whose places are hoped to be free, so that it needs no parameters but the
+/// node's name and can share a message with what comes before it.
+pub(super) fn prepare() -> String {
+    format!(
+        "PREPARE {APPEND}(text) AS
+         SELECT base, at FROM begin_append('{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', $1)"
+    )
+}
 
 /// What became of a batch.
 pub(super) struct Outcome {
@@ -85,23 +98,41 @@ async fn attempt(
     kept: Kept,
     places: Places,
 ) -> Result<Outcome, Broken> {
-    let mut transaction = match kept {
-        Kept::AtOnce => connection.begin().await?,
-        Kept::Later => connection.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?,
-    };
-    let batch = begin_append(&mut transaction, units, node, places).await?;
+    match write(connection, projections, units, node, kept, places).await {
+        Ok(outcome) => {
+            let interrupted = |error: sqlx::Error| Broken::Otherwise(BatchError::Unknown(error.to_string()));
+            connection.execute("COMMIT").await.map_err(interrupted)?;
+            Ok(outcome)
+        }
+        Err(broken) => {
+            // Nothing was recorded in any case, and a connection that is lost will show it.
+            if let Err(error) = connection.execute("ROLLBACK").await {
+                tracing::debug!(%error, "a batch was not rolled back in so many words");
+            }
+            Err(broken)
+        }
+    }
+}
+
+async fn write(
+    connection: &mut PgConnection,
+    projections: &[Arc<dyn Projection>],
+    units: &[&[NewEvent]],
+    node: &str,
+    kept: Kept,
+    places: Places,
+) -> Result<Outcome, Broken> {
+    let batch = begin(connection, units, node, kept, places).await?;
     let events: Vec<&NewEvent> = batch.kept(units).collect();
-    insert(&mut transaction, &batch, &events).await.map_err(|error| match &error {
+    insert(connection, &batch, &events).await.map_err(|error| match &error {
         sqlx::Error::Database(refused) if refused.is_unique_violation() => Broken::Taken,
         _ => error.into(),
     })?;
     let recorded: Vec<Recorded> = batch.placed(&events).map(|(event, at)| event.recorded(at, batch.at)).collect();
     for projection in projections {
         let failed = |error: ProjectionError| BatchError::RolledBack(format!("view {}: {error}", projection.name()));
-        projection.apply(&mut transaction, &recorded).await.map_err(failed).map_err(Broken::Otherwise)?;
+        projection.apply(connection, &recorded).await.map_err(failed).map_err(Broken::Otherwise)?;
     }
-    let interrupted = |error: sqlx::Error| Broken::Otherwise(BatchError::Unknown(error.to_string()));
-    transaction.commit().await.map_err(interrupted)?;
     Ok(Outcome { units: batch.results(units), base: batch.base, recorded })
 }
 
@@ -147,7 +178,27 @@ fn refusal_of(refusal: &str) -> StoreError {
     }
 }
 
-/// Takes the lock, and learns where the log ends and which units may not follow.
+/// Begins the transaction, takes the lock, and learns where the log ends and which units may not follow.
+async fn begin(
+    connection: &mut PgConnection,
+    units: &[&[NewEvent]],
+    node: &str,
+    kept: Kept,
+    looked: Places,
+) -> Result<Batch, sqlx::Error> {
+    let begin = match kept {
+        Kept::AtOnce => "BEGIN",
+        Kept::Later => "BEGIN; SET LOCAL synchronous_commit = off",
+    };
+    if looked == Places::Hoped && units.iter().copied().flatten().all(|event| event.claims.is_empty()) {
+        // All in one message: each round trip of the writer is one that all the others wait for.
+        let row = connection.fetch_one(sqlx::raw_sql(&format!("{begin}; EXECUTE {APPEND}('{node}')"))).await?;
+        return Ok(Batch { base: row.try_get("base")?, at: row.try_get("at")?, refusals: vec![None; units.len()] });
+    }
+    connection.execute(begin).await?;
+    begin_append(connection, units, node, looked).await
+}
+
 async fn begin_append(
     connection: &mut PgConnection,
     units: &[&[NewEvent]],
@@ -195,29 +246,24 @@ async fn insert(connection: &mut PgConnection, batch: &Batch, events: &[&NewEven
     if events.is_empty() {
         return Ok(());
     }
-    let positions: Vec<i64> = batch.placed(events).map(|(_, position)| position).collect();
-    let leaves: Vec<_> = batch.placed(events).map(|(event, at)| leaf_hash(event, at, batch.at)).collect();
-    sqlx::query(
-        "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata,
-                             event_id, salt, position, recorded_at, leaf_hash)
-         SELECT type, id, sequence, event_type, version, payload::json, metadata::json, event_id, salt, position, $12, leaf
-         FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[],
-                     $9::bytea[], $10::bigint[], $11::bytea[])
-              AS n(type, id, sequence, event_type, version, payload, metadata, event_id, salt, position, leaf)",
-    )
-    .bind(events.iter().map(|e| e.aggregate_type).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.aggregate_id.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.sequence).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.event_type).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.event_version.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.payload.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.metadata.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.event_id).collect::<Vec<_>>())
-    .bind(events.iter().map(|e| e.salt.as_slice()).collect::<Vec<_>>())
-    .bind(positions)
-    .bind(leaves.iter().map(<[u8; 32]>::as_slice).collect::<Vec<_>>())
-    .bind(batch.at)
-    .execute(connection)
-    .await?;
-    Ok(())
+    let mut rows = CopyRows::new(
+        "events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, event_id, salt, \
+         position, recorded_at, leaf_hash)",
+    );
+    for (event, position) in batch.placed(events) {
+        rows.row()
+            .value(event.aggregate_type)?
+            .value(event.aggregate_id.as_str())?
+            .value(event.sequence)?
+            .value(event.event_type)?
+            .value(event.event_version.as_str())?
+            .value(event.payload.as_str())?
+            .value(event.metadata.as_str())?
+            .value(event.event_id)?
+            .value(event.salt.as_slice())?
+            .value(position)?
+            .value(batch.at)?
+            .value(leaf_hash(event, position, batch.at).as_slice())?;
+    }
+    rows.send(connection).await
 }

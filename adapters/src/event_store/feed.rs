@@ -1,15 +1,17 @@
 //! The log in order of position, unsealed and decoded.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chancery_domain::context::Context;
 use chancery_domain::event::UnreadableEvent;
 use chancery_domain::{Event, Recorded};
 use serde_json::Value;
-use sqlx::{FromRow, PgExecutor, PgPool};
+use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::recent::Recent;
 use crate::vault::{Binding, Vault, VaultError};
 
 const COLUMNS: &str = "position, event_id, aggregate_type, aggregate_id, sequence, event_type, event_version, \
@@ -20,6 +22,7 @@ const COLUMNS: &str = "position, event_id, aggregate_type, aggregate_id, sequenc
 pub struct Feed {
     pool: PgPool,
     vault: Vault,
+    recent: Arc<Recent>,
 }
 
 /// Why the log cannot be read on.
@@ -52,8 +55,8 @@ pub struct StoredRow {
 }
 
 impl Feed {
-    pub fn new(pool: PgPool, vault: Vault) -> Self {
-        Self { pool, vault }
+    pub(super) fn new(pool: PgPool, vault: Vault, recent: Arc<Recent>) -> Self {
+        Self { pool, vault, recent }
     }
 
     /// At most `limit` events after a position.
@@ -90,6 +93,30 @@ impl Feed {
     ) -> Result<Vec<Recorded>, FeedError> {
         let rows = select(executor, after, limit).await?;
         self.open(rows).await
+    }
+
+    /// The same for whoever follows right behind the log: of what this node recorded itself, only the last event is looked
+    /// up. If that is in its place, this is the log that it was recorded in, and so are those before it.
+    ///
+    /// # Errors
+    /// As [`Feed::read`].
+    pub async fn follow_on(
+        &self,
+        connection: &mut PgConnection,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Recorded>, FeedError> {
+        let recent = self.recent.take(after, usize::try_from(limit).unwrap_or_default());
+        if let Some(last) = recent.last() {
+            let in_its_place = sqlx::query_scalar("SELECT event_id FROM events WHERE position = $1")
+                .bind(last.position)
+                .fetch_optional(&mut *connection)
+                .await?;
+            if in_its_place == Some(last.event_id) {
+                return Ok(recent);
+            }
+        }
+        self.read_on(connection, after, limit).await
     }
 
     /// The same as JSON, for people who look into the log: personal values opened, nothing decoded.

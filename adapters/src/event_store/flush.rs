@@ -19,6 +19,7 @@ use super::batch::{Kept, Outcome};
 use super::connection::Held;
 use super::horizon::{Horizon, Mark};
 use super::measures::Measures;
+use super::recent::Recent;
 use super::row::NewEvent;
 
 /// Batches that one flush serves at most.
@@ -50,6 +51,7 @@ pub(super) struct Flusher {
     connection: Option<Held>,
     head: watch::Sender<i64>,
     horizon: Arc<Horizon>,
+    recent: Arc<Recent>,
     /// Batches that the writer handed over and that are not flushed.
     pending: watch::Sender<usize>,
     measures: Measures,
@@ -60,9 +62,10 @@ impl Flusher {
         options: PgConnectOptions,
         head: watch::Sender<i64>,
         horizon: Arc<Horizon>,
+        recent: Arc<Recent>,
         pending: watch::Sender<usize>,
     ) -> Self {
-        Self { options, connection: None, head, horizon, pending, measures: Measures::new() }
+        Self { options, connection: None, head, horizon, recent, pending, measures: Measures::new() }
     }
 
     pub async fn run(mut self, mut unflushed: mpsc::Receiver<Written>) {
@@ -110,6 +113,7 @@ impl Flusher {
         let told = batch.iter().zip(&results).filter(|(_, result)| result.is_ok());
         let states = told.flat_map(|(unit, _)| unit.remembered.iter().cloned());
         self.horizon.appended(mark, base, &recorded, states);
+        self.recent.add(recorded);
         self.move_head(head);
         self.measures.batch(begun, &results);
         for (append, result) in batch.into_iter().zip(results) {

@@ -25,8 +25,8 @@ pub(super) fn leaf_hash(event: &NewEvent, position: i64, recorded_at: OffsetDate
     framed(&mut hash, event.event_version.as_bytes());
     hash.update(micros.to_be_bytes());
     framed(&mut hash, &event.salt);
-    hash.update(Sha256::digest(&event.payload));
-    hash.update(Sha256::digest(&event.metadata));
+    hash.update(event.payload_digest);
+    hash.update(event.metadata_digest);
     hash.finalize().into()
 }
 

@@ -7,6 +7,7 @@ mod append;
 mod batch;
 mod claims;
 mod connection;
+mod copy;
 mod feed;
 mod flush;
 mod gathered;
@@ -15,6 +16,7 @@ mod leaf;
 mod measures;
 mod memory;
 mod projection;
+mod recent;
 mod row;
 mod unit;
 mod wakeup;
@@ -32,6 +34,7 @@ use tokio::sync::watch;
 
 pub use append::Appender;
 pub use claims::Claims;
+pub use copy::CopyRows;
 pub use feed::{Feed, FeedError, StoredRow};
 pub use gathered::Loaded;
 pub use horizon::{Follower, Horizon, News};
@@ -41,6 +44,7 @@ pub use wakeup::{Heard, listen};
 
 use crate::vault::{Vault, VaultError};
 use memory::{Memory, StreamKey};
+use recent::Recent;
 
 /// How often a command that lost a race is decided again before the caller is told.
 const ATTEMPTS: usize = 64;
@@ -54,6 +58,7 @@ pub struct EventStore {
     head: watch::Receiver<i64>,
     horizon: Arc<Horizon>,
     memory: Arc<Memory>,
+    recent: Arc<Recent>,
 }
 
 /// What was committed.
@@ -104,8 +109,9 @@ impl EventStore {
         let memory = Arc::new(Memory::new());
         let horizon = Arc::new(Horizon::new(pool.clone(), memory.clone()));
         horizon.follow(Arc::new(DataKeys(vault.clone())));
-        let (appender, head) = Appender::start(options, projections, horizon.clone());
-        Self { pool, vault, appender, head, horizon, memory }
+        let recent = Arc::new(Recent::default());
+        let (appender, head) = Appender::start(options, projections, horizon.clone(), recent.clone());
+        Self { pool, vault, appender, head, horizon, memory, recent }
     }
 
     /// A unit of work under these circumstances.
@@ -250,7 +256,7 @@ impl EventStore {
 
     /// Reads the log in order.
     pub fn feed(&self) -> Feed {
-        Feed::new(self.pool.clone(), self.vault.clone())
+        Feed::new(self.pool.clone(), self.vault.clone(), self.recent.clone())
     }
 }
 

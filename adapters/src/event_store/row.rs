@@ -6,6 +6,7 @@ use chancery_domain::claim::{Claim, ClaimChange};
 use chancery_domain::context::Context;
 use chancery_domain::{Event, Recorded};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -23,6 +24,9 @@ pub(super) struct NewEvent {
     /// The JSON text that is stored and hashed, sealed.
     pub payload: String,
     pub metadata: String,
+    /// Their SHA-256, for the leaf hash: the writer, for whom everybody waits, need not work it out.
+    pub payload_digest: [u8; 32],
+    pub metadata_digest: [u8; 32],
     pub event_id: Uuid,
     pub salt: [u8; 16],
     /// The same event in the clear, for the views of the same transaction.
@@ -50,10 +54,14 @@ impl NewEvent {
             let digest = vault.claim_digest(&claim);
             (claim, digest)
         });
+        let payload = payload.to_string();
+        let metadata = serde_json::to_string(&metadata).unwrap_or_default();
         Ok(Self {
             claims: claims.collect(),
-            payload: payload.to_string(),
-            metadata: serde_json::to_string(&metadata).unwrap_or_default(),
+            payload_digest: Sha256::digest(&payload).into(),
+            metadata_digest: Sha256::digest(&metadata).into(),
+            payload,
+            metadata,
             event_id: new_event_id(),
             salt: new_salt()?,
             context: context.clone(),

@@ -17,7 +17,7 @@ mod whom;
 
 use std::collections::BTreeSet;
 
-use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_adapters::event_store::{CopyRows, Projection, ProjectionError, ProjectionFuture};
 use chancery_domain::grant::GrantEvent;
 use chancery_domain::user::UserEvent;
 use chancery_domain::{Event, Personal, Recorded};
@@ -168,37 +168,34 @@ fn erase<T>(personal: &mut Personal<T>) -> bool {
 }
 
 async fn insert(connection: &mut PgConnection, entries: &[Entry]) -> Result<(), ProjectionError> {
-    let rows = || entries.iter().map(|entry| &entry.row);
-    sqlx::query(
-        "INSERT INTO audit (position, event_id, event_name, recorded_at, aggregate_type, aggregate_id, actor, actor_id,
-                            user_id, client_id, sentence, refused, country, city, latitude, longitude, address,
-                            user_agent, search, if_erased)
-         SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[],
-                              $8::uuid[], $9::uuid[], $10::text[], $11::jsonb[], $12::bool[], $13::text[], $14::text[],
-                              $15::float8[], $16::float8[], $17::text[], $18::text[], $19::text[], $20::jsonb[])",
-    )
-    .bind(rows().map(|row| row.position).collect::<Vec<_>>())
-    .bind(rows().map(|row| row.event_id).collect::<Vec<_>>())
-    .bind(rows().map(|row| row.event_name.as_str()).collect::<Vec<_>>())
-    .bind(rows().map(|row| row.recorded_at).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| entry.aggregate_type).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| entry.aggregate_id.as_str()).collect::<Vec<_>>())
-    .bind(rows().map(|row| row.actor.as_str()).collect::<Vec<_>>())
-    .bind(rows().map(|row| row.actor_id).collect::<Vec<_>>())
-    .bind(rows().map(|row| row.user_id).collect::<Vec<_>>())
-    .bind(rows().map(|row| row.client_id.as_deref()).collect::<Vec<_>>())
-    .bind(rows().map(|row| &row.sentence).collect::<Vec<_>>())
-    .bind(rows().map(|row| row.refused).collect::<Vec<_>>())
-    .bind(rows().map(|row| row.country.as_deref()).collect::<Vec<_>>())
-    .bind(rows().map(|row| row.city.as_deref()).collect::<Vec<_>>())
-    .bind(rows().map(|row| row.latitude).collect::<Vec<_>>())
-    .bind(rows().map(|row| row.longitude).collect::<Vec<_>>())
-    .bind(rows().map(|row| row.address.as_deref()).collect::<Vec<_>>())
-    .bind(rows().map(|row| row.user_agent.as_deref()).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| entry.search.as_str()).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| entry.if_erased.as_ref().map(Json)).collect::<Vec<_>>())
-    .execute(connection)
-    .await?;
+    let mut rows = CopyRows::new(
+        "audit (position, event_id, event_name, recorded_at, aggregate_type, aggregate_id, actor, actor_id, user_id, \
+         client_id, sentence, refused, country, city, latitude, longitude, address, user_agent, search, if_erased)",
+    );
+    for Entry { row, aggregate_type, aggregate_id, search, if_erased } in entries {
+        rows.row()
+            .value(row.position)?
+            .value(row.event_id)?
+            .value(row.event_name.as_str())?
+            .value(row.recorded_at)?
+            .value(*aggregate_type)?
+            .value(aggregate_id.as_str())?
+            .value(row.actor.as_str())?
+            .value(row.actor_id)?
+            .value(row.user_id)?
+            .value(row.client_id.as_deref())?
+            .value(&row.sentence)?
+            .value(row.refused)?
+            .value(row.country.as_deref())?
+            .value(row.city.as_deref())?
+            .value(row.latitude)?
+            .value(row.longitude)?
+            .value(row.address.as_deref())?
+            .value(row.user_agent.as_deref())?
+            .value(search.as_str())?
+            .value(if_erased.as_ref().map(Json))?;
+    }
+    rows.send(connection).await?;
     Ok(())
 }
 

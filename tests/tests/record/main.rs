@@ -7,6 +7,7 @@ mod doctor;
 mod encryption_key;
 mod faults;
 mod flush;
+mod following;
 mod log;
 mod memory;
 mod migrations;
