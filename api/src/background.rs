@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use chancery_domain::Event;
 use chancery_domain::personal::Subject;
-use chancery_domain::user::UserEvent;
 use chancery_projections::mails::queue;
 use chancery_projections::{pictures, prune};
 use tokio::sync::watch;
@@ -13,9 +11,9 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::signing_keys;
 
-/// The events that this node reacts to, whichever node recorded them.
-const REACTED_TO: &[&str] =
-    &["user.erased", "signing_key.staged", "signing_key.activated", "signing_key.retired", "signing_key.removed"];
+const ERASED: &str = "user.erased";
+/// The events that this node reacts to, whichever node recorded them. What a newer release does to a signing key counts.
+const REACTED_TO: &[&str] = &[ERASED, "signing_key.%"];
 const TICK: Duration = Duration::from_secs(1);
 /// How long each of these may take: a connection that was cut says nothing, and must not hold up what comes next.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -63,12 +61,13 @@ async fn follow(app: &App, seen: &mut Seen) -> bool {
     if (head, logs) == (seen.position, seen.logs) {
         return true;
     }
-    let news = timeout(PATIENCE, app.store.feed().between(seen.position, head, REACTED_TO)).await;
-    let Ok(Ok(events)) = news else { return false };
-    for recorded in events.iter().filter(|recorded| matches!(recorded.event, Event::User(UserEvent::Erased))) {
-        app.store.vault().evict(&Subject::from(format!("user:{}", recorded.aggregate_id)));
+    let news = timeout(PATIENCE, app.store.feed().news(seen.position, head, REACTED_TO)).await;
+    let Ok(Ok(news)) = news else { return false };
+    let (erased, keys): (Vec<_>, Vec<_>) = news.iter().partition(|news| news.event_type == ERASED);
+    for person in erased {
+        app.store.vault().evict(&Subject::from(format!("user:{}", person.aggregate_id)));
     }
-    let keys_changed = events.iter().any(|recorded| matches!(recorded.event, Event::SigningKey(_)));
+    let keys_changed = !keys.is_empty();
     let restored = logs != seen.logs;
     if restored && let Err(error) = app.store.vault().check().await {
         tracing::error!(%error, "the encryption key could not be checked");

@@ -2,6 +2,7 @@
 //! verifying until nothing they signed can still count (OpenID Connect Core §10.1.1).
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +14,8 @@ use chancery_domain::personal::Personal;
 use chancery_domain::signing_algorithm::SigningAlgorithm;
 use chancery_domain::signing_key::{KeyStatus, SigningKey, SigningKeyCommand, SigningKeyRefusal};
 use chancery_projections::signing_keys::{self, SigningKeyRow};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
 
@@ -49,7 +52,8 @@ impl From<ExecuteError<SigningKeyRefusal>> for RotationError {
     }
 }
 
-/// Does what is due: makes missing keys, stages successors, activates, retires and removes.
+/// Does what is due: makes missing keys, stages successors, activates, retires and removes. What is due to a key that
+/// cannot be read waits, and is told of each time (attacks EV-08).
 ///
 /// # Errors
 /// Those of the store; what was done until then is recorded.
@@ -64,14 +68,28 @@ pub async fn rotate(
     let rows = signing_keys::all(pool).await?;
     for algorithm in SigningAlgorithm::ALL {
         let own: Vec<&SigningKeyRow> = rows.iter().filter(|row| row.algorithm == algorithm.as_str()).collect();
-        rotate_algorithm(store, context, algorithm, &own, now).await?;
+        readable(algorithm.as_str(), rotate_algorithm(store, context, algorithm, &own, now).await)?;
     }
     for row in rows.iter().filter(|row| row.retired_at.is_some_and(|at| now >= at + RETIRED)) {
-        store.execute::<SigningKey>(&row.kid, SigningKeyCommand::Remove { now }, context).await?;
+        let removed = store.execute::<SigningKey>(&row.kid, SigningKeyCommand::Remove { now }, context).await;
+        if readable(&row.kid, removed.map_err(RotationError::from))?.is_none() {
+            continue;
+        }
         store.vault().destroy(&Subject::signing_key(&row.kid), &mut lock).await.map_err(StoreError::from)?;
     }
     lock.commit().await?;
     Ok(())
+}
+
+/// Nothing, and a line in the log, where the events of a key cannot be read: the other keys go on.
+fn readable<T>(key: &str, done: Result<T, RotationError>) -> Result<Option<T>, RotationError> {
+    match done {
+        Err(RotationError::Store(error @ StoreError::Unreadable(_))) => {
+            tracing::error!(key, %error, "a signing key cannot be read");
+            Ok(None)
+        }
+        done => done.map(Some),
+    }
 }
 
 /// What [`replace`] did to a key.
@@ -83,6 +101,8 @@ pub enum Replaced {
     Verifies(SigningAlgorithm, String),
     /// What it signed counts nowhere any more, within a second (attacks JK-04).
     Withdrawn(SigningAlgorithm, String),
+    /// It cannot be read, so nothing can be recorded of it: what it signed counts, and another signs.
+    Unread(SigningAlgorithm, String),
 }
 
 impl fmt::Display for Replaced {
@@ -91,6 +111,7 @@ impl fmt::Display for Replaced {
             Self::Signs(algorithm, kid) => write!(f, "{algorithm} {kid} signs"),
             Self::Verifies(algorithm, kid) => write!(f, "{algorithm} {kid} signs no more; what it signed counts"),
             Self::Withdrawn(algorithm, kid) => write!(f, "{algorithm} {kid} is withdrawn; nothing it signed counts"),
+            Self::Unread(algorithm, kid) => write!(f, "{algorithm} {kid} cannot be read; what it signed counts"),
         }
     }
 }
@@ -99,7 +120,7 @@ impl fmt::Display for Replaced {
 /// from before is removed.
 ///
 /// # Errors
-/// Those of the store; then nothing changed.
+/// Those of the store, one that cannot be read and is to be withdrawn among them; then nothing changed.
 pub async fn replace(
     store: &EventStore,
     pool: &PgPool,
@@ -123,7 +144,13 @@ pub async fn replace(
         unit.execute::<SigningKey>(&next, SigningKeyCommand::Activate { now }).await?;
         for SigningKeyRow { kid, status, .. } in own {
             if status == "active" || (withdraw && status == "staged") {
-                unit.execute::<SigningKey>(kid, SigningKeyCommand::Retire { now }).await?;
+                let retired = unit.execute::<SigningKey>(kid, SigningKeyCommand::Retire { now }).await;
+                if withdraw {
+                    retired?;
+                } else if readable(kid, retired.map_err(RotationError::from))?.is_none() {
+                    replaced.push(Replaced::Unread(algorithm, kid.clone()));
+                    continue;
+                }
             }
             if withdraw {
                 unit.execute::<SigningKey>(kid, SigningKeyCommand::Remove { now }).await?;
@@ -151,9 +178,10 @@ async fn rotate_algorithm(
     rows: &[&SigningKeyRow],
     now: OffsetDateTime,
 ) -> Result<(), RotationError> {
-    let active = rows.iter().find(|row| row.status == "active");
+    // One that could not be read may still be there beside its successor.
+    let active = || rows.iter().filter(|row| row.status == "active");
     let staged = rows.iter().find(|row| row.status == "staged");
-    let Some(active) = active else {
+    let Some(newest) = active().next_back() else {
         // The first key signs at once: there is nobody yet who could have cached a set without it.
         let kid = match staged {
             Some(staged) => staged.kid.clone(),
@@ -162,14 +190,18 @@ async fn rotate_algorithm(
         store.execute::<SigningKey>(kid, SigningKeyCommand::Activate { now }, context).await?;
         return Ok(());
     };
-    let signs_until = active.activated_at.unwrap_or(active.staged_at) + ACTIVE;
+    let signs_until = newest.activated_at.unwrap_or(newest.staged_at) + ACTIVE;
     match staged {
         None if now >= signs_until - STAGED => {
             stage(store, context, algorithm, now).await?;
         }
         Some(staged) if now >= signs_until && now >= staged.staged_at + STAGED => {
             store.execute::<SigningKey>(&staged.kid, SigningKeyCommand::Activate { now }, context).await?;
-            store.execute::<SigningKey>(&active.kid, SigningKeyCommand::Retire { now }, context).await?;
+            for active in active() {
+                let retired =
+                    store.execute::<SigningKey>(&active.kid, SigningKeyCommand::Retire { now }, context).await;
+                readable(&active.kid, retired.map_err(RotationError::from))?;
+            }
         }
         _ => {}
     }
@@ -197,24 +229,42 @@ async fn stage_in(unit: &mut Unit, algorithm: SigningAlgorithm, now: OffsetDateT
     Ok(made.kid)
 }
 
-/// Loads the published keys into the ring.
+/// Loads the published keys into the ring. One whose events cannot be read verifies as the view has it; it signs only
+/// where it did before, and nothing takes its place by itself (attacks EV-08).
 ///
 /// # Errors
 /// A key that signs or will sign and cannot be opened.
 pub async fn load(store: &EventStore, pool: &PgPool, keyring: &Keyring) -> Result<(), RotationError> {
     let mut keys = Vec::new();
     for row in signing_keys::all(pool).await? {
-        let key = store.load::<SigningKey>(&row.kid).await?.into_state();
-        let SigningKey::Held { algorithm, status, public_jwk, private_key } = key else { continue };
-        let pair = match (status, private_key) {
-            (KeyStatus::Retired, _) => None,
-            (_, Personal::Known { value, .. }) => {
-                let pkcs8 = STANDARD.decode(value).map_err(|_| RotationError::Unreadable(row.kid.clone()))?;
-                Some(SigningPair::parse(algorithm, &pkcs8)?)
-            }
-            (_, Personal::Erased { .. }) => return Err(RotationError::Unreadable(row.kid)),
+        let read = store.load::<SigningKey>(&row.kid).await.map_err(RotationError::from);
+        let key = match readable(&row.kid, read)? {
+            Some(read) => key_of(row.kid, read.into_state())?,
+            None => Some(as_published(row, keyring)?),
         };
-        keys.push(KeyringKey { kid: row.kid, algorithm, status, public_jwk, pair });
+        keys.extend(key);
     }
     Ok(keyring.replace(keys)?)
+}
+
+fn key_of(kid: String, key: SigningKey) -> Result<Option<KeyringKey>, RotationError> {
+    let SigningKey::Held { algorithm, status, public_jwk, private_key } = key else { return Ok(None) };
+    let pair = match (status, private_key) {
+        (KeyStatus::Retired, _) => None,
+        (_, Personal::Known { value, .. }) => {
+            let pkcs8 = STANDARD.decode(value).map_err(|_| RotationError::Unreadable(kid.clone()))?;
+            Some(Arc::new(SigningPair::parse(algorithm, &pkcs8)?))
+        }
+        (_, Personal::Erased { .. }) => return Err(RotationError::Unreadable(kid)),
+    };
+    Ok(Some(KeyringKey { kid, algorithm, status, public_jwk, pair }))
+}
+
+fn as_published(row: SigningKeyRow, keyring: &Keyring) -> Result<KeyringKey, RotationError> {
+    let unreadable = || RotationError::Unreadable(row.kid.clone());
+    let algorithm = row.algorithm.parse().map_err(|_| unreadable())?;
+    let status = KeyStatus::deserialize(row.status.as_str().into_deserializer());
+    let status = status.map_err(|_: serde::de::value::Error| unreadable())?;
+    let pair = keyring.pair(&row.kid).filter(|_| status != KeyStatus::Retired);
+    Ok(KeyringKey { kid: row.kid, algorithm, status, public_jwk: row.public_jwk.0, pair })
 }

@@ -59,6 +59,12 @@ impl ViewMemory {
         self.recall(&self.rows.clients, id, clients::find_remembered(&self.pool, id)).await
     }
 
+    /// The same only if it is in memory.
+    pub async fn known_client(&self, id: &ClientId) -> Result<Option<Arc<RememberedClient>>, sqlx::Error> {
+        self.horizon.confirm().await?;
+        Ok(self.rows.clients.get(id))
+    }
+
     /// A person with their groups and consents, and since when their grants count.
     pub async fn person(&self, id: UserId) -> Result<Option<Arc<Person>>, sqlx::Error> {
         self.recall(&self.rows.people, &id, users::find_person(&self.pool, id)).await

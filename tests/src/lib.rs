@@ -7,6 +7,7 @@ pub mod collector;
 pub mod contract;
 pub mod ledger;
 pub mod load;
+pub mod logged;
 pub mod mailbox;
 pub mod maxmind;
 pub mod node;

@@ -54,6 +54,13 @@ pub struct StoredRow {
     pub metadata: Value,
 }
 
+/// That something happened, and to which stream.
+#[derive(Clone, Debug, FromRow)]
+pub struct StreamNews {
+    pub aggregate_id: String,
+    pub event_type: String,
+}
+
 impl Feed {
     pub(super) fn new(pool: PgPool, vault: Vault, recent: Arc<Recent>) -> Self {
         Self { pool, vault, recent }
@@ -79,6 +86,17 @@ impl Feed {
         );
         let rows = sqlx::query_as(&sql).bind(after).bind(up_to).bind(event_types).fetch_all(&self.pool).await?;
         self.open(rows).await
+    }
+
+    /// Which streams had events of these kinds (as `LIKE` takes them) after a position and up to another, without a look
+    /// into them: one that cannot be read is news too.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn news(&self, after: i64, up_to: i64, event_types: &[&str]) -> Result<Vec<StreamNews>, FeedError> {
+        let sql = "SELECT aggregate_id, event_type FROM events
+                   WHERE position > $1 AND position <= $2 AND event_type LIKE ANY($3) ORDER BY position";
+        Ok(sqlx::query_as(sql).bind(after).bind(up_to).bind(event_types).fetch_all(&self.pool).await?)
     }
 
     /// [`Feed::read`] through a given connection, to see what its transaction sees.

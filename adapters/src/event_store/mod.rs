@@ -35,7 +35,7 @@ use tokio::sync::watch;
 pub use append::Appender;
 pub use claims::Claims;
 pub use copy::CopyRows;
-pub use feed::{Feed, FeedError, StoredRow};
+pub use feed::{Feed, FeedError, StoredRow, StreamNews};
 pub use gathered::Loaded;
 pub use horizon::{Follower, Horizon, News};
 pub use projection::{Projection, ProjectionError, ProjectionFuture};
@@ -96,6 +96,16 @@ pub enum StoreError {
     Unreadable(String),
     #[error(transparent)]
     Vault(#[from] VaultError),
+}
+
+impl StoreError {
+    /// cqrs-es has one error for what does not decode and what does not open.
+    fn unreadable(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        match error.downcast::<VaultError>() {
+            Ok(error) => Self::Vault(*error),
+            Err(error) => Self::Unreadable(error.to_string()),
+        }
+    }
 }
 
 impl EventStore {
@@ -207,7 +217,7 @@ impl EventStore {
     pub async fn load<D: Decider>(&self, id: impl Display) -> Result<Loaded<D>, StoreError> {
         let loaded = Loaded::read(&self.pool, &self.vault, &id.to_string()).await;
         loaded.map_err(|error| match error {
-            PersistenceError::DeserializationError(error) => StoreError::Unreadable(error.to_string()),
+            PersistenceError::DeserializationError(error) => StoreError::unreadable(error),
             error => StoreError::Unavailable(error.to_string()),
         })
     }

@@ -98,7 +98,7 @@ fn execute_error<R: std::error::Error>(error: AggregateError<R>) -> ExecuteError
     match error {
         AggregateError::UserError(refusal) => ExecuteError::Refused(refusal),
         AggregateError::AggregateConflict => ExecuteError::Store(StoreError::Conflict),
-        AggregateError::DeserializationError(error) => ExecuteError::Store(StoreError::Unreadable(error.to_string())),
+        AggregateError::DeserializationError(error) => ExecuteError::Store(StoreError::unreadable(error)),
         other => ExecuteError::Store(StoreError::Unavailable(other.to_string())),
     }
 }

@@ -93,6 +93,10 @@ impl Passkeys for WebauthnPasskeys {
         let verified = self.webauthn.finish_passkey_registration(&credential, &state).map_err(failure)?;
         let data = AuthenticatorData::parse(&raw).filter(AuthenticatorData::is_whole_registration);
         let data = data.ok_or(PasskeyFailure::Malformed)?;
+        // The library keeps the id that the authenticator said, and never asks whether the browser said the same.
+        if self.identify(response)?.credential_id != URL_SAFE_NO_PAD.encode(verified.cred_id()) {
+            return Err(PasskeyFailure::Malformed);
+        }
         let transports = response.pointer("/response/transports").and_then(Value::as_array);
         let transports = transports.into_iter().flatten().filter_map(Value::as_str).take(10);
         Ok(NewPasskey {

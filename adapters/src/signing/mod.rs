@@ -35,7 +35,7 @@ pub struct KeyringKey {
     pub status: KeyStatus,
     pub public_jwk: Value,
     /// Only of keys that may sign.
-    pub pair: Option<SigningPair>,
+    pub pair: Option<Arc<SigningPair>>,
 }
 
 /// All published keys; replaced as a whole when one changes.
@@ -150,6 +150,11 @@ impl Keyring {
         Ok(())
     }
 
+    /// The private key that this node signs with, or will, by its id.
+    pub fn pair(&self, kid: &str) -> Option<Arc<SigningPair>> {
+        self.ring.load().keys.iter().find(|key| key.kid == kid)?.pair.clone()
+    }
+
     /// The JSON Web Key Set (RFC 7517 §5): every key that signs, will sign, or has signed lately. Public members only.
     pub fn jwks(&self) -> Value {
         let ring = self.ring.load();
@@ -173,9 +178,9 @@ impl Keyring {
         claims: &impl Serialize,
     ) -> Result<String, SigningError> {
         let ring = self.ring.load();
-        let active = |key: &&KeyringKey| key.algorithm == algorithm && key.status == KeyStatus::Active;
-        let key = ring.keys.iter().rfind(active).ok_or(SigningError::NoActiveKey(algorithm))?;
-        let pair = key.pair.as_ref().ok_or(SigningError::NoActiveKey(algorithm))?;
+        let active = ring.keys.iter().filter(|key| key.algorithm == algorithm && key.status == KeyStatus::Active);
+        let mut held = active.filter_map(|key| Some((key, key.pair.as_ref()?)));
+        let (key, pair) = held.next_back().ok_or(SigningError::NoActiveKey(algorithm))?;
         let header = Header { typ: Some(typ.to_owned()), kid: Some(key.kid.clone()), ..Header::new(jose(algorithm)) };
         let header = serde_json::to_vec(&header).map_err(|_| SigningError::Failed)?;
         let claims = serde_json::to_vec(claims).map_err(|_| SigningError::Failed)?;

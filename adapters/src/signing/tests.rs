@@ -12,7 +12,7 @@ fn ring(algorithm: SigningAlgorithm) -> Keyring {
         algorithm,
         status: KeyStatus::Active,
         public_jwk: made.public_jwk,
-        pair: Some(pair),
+        pair: Some(Arc::new(pair)),
     };
     keyring.replace(vec![key]).unwrap();
     keyring
@@ -125,7 +125,7 @@ fn a_staged_or_retired_key_does_not_sign() {
             algorithm: SigningAlgorithm::ES256,
             status,
             public_jwk: made.public_jwk,
-            pair: Some(pair),
+            pair: Some(Arc::new(pair)),
         };
         keyring.replace(vec![key]).unwrap();
 

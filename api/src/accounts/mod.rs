@@ -15,7 +15,7 @@ use chancery_projections::users::{self, User};
 use serde_json::json;
 
 pub use self::links::{ENROLLMENT_LINK, Link, enrollment_error, issue_link, issue_setup_link, mail_invitation};
-use self::turns::one_at_a_time;
+pub use self::turns::one_at_a_time;
 use crate::admin::users::user_not_found;
 use crate::app::App;
 use crate::http::caller::Caller;

@@ -3,14 +3,18 @@
 use chancery_domain::client::{ACCESS_TOKEN_SECONDS, ClientSettings, REFRESH_TOKEN_SECONDS};
 use chancery_domain::field::{FieldError, normalized};
 use chancery_domain::oauth::redirect_uri::RedirectUri;
-use serde::Deserialize;
+use chancery_domain::signing_algorithm::SigningAlgorithm;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::json::or_default;
 
 /// `ClientInput` of Pocket ID, and beside it what only we have. `null` is as if nothing were said.
+///
+/// What only we have is told apart: a tool that does not know of it leaves it out, and must not reset what it never saw.
+/// There `null` asks for the default.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClientInput {
@@ -40,10 +44,10 @@ pub struct ClientInput {
     pub access_token_duration_minutes: i64,
     #[serde(deserialize_with = "or_default")]
     pub refresh_token_duration_minutes: i64,
-    #[serde(rename = "idTokenSigningAlg")]
-    pub id_token_signing_alg: Option<String>,
-    #[serde(deserialize_with = "or_default")]
-    pub minimal_id_token: bool,
+    #[serde(rename = "idTokenSigningAlg", deserialize_with = "said")]
+    pub id_token_signing_alg: Option<Option<String>>,
+    #[serde(deserialize_with = "said")]
+    pub minimal_id_token: Option<Option<bool>>,
     #[serde(flatten)]
     pub not_offered: NotOffered,
 }
@@ -93,11 +97,18 @@ impl ClientInput {
         let mut errors = self.not_offered.asked_for();
         let redirect_uris = registered(app, "callbackURLs", &self.callback_urls, &mut errors);
         let post_logout_redirect_uris = registered(app, "logoutCallbackURLs", &self.logout_callback_urls, &mut errors);
-        let algorithm = self.id_token_signing_alg.as_deref().unwrap_or("RS256").parse();
-        let id_token_algorithm = algorithm.unwrap_or_else(|_| {
-            errors.push(("idTokenSigningAlg".into(), "oneof".into(), "must be RS256, ES256 or EdDSA".into()));
-            Default::default()
-        });
+        let id_token_algorithm = match &self.id_token_signing_alg {
+            None => before.map(|before| before.id_token_algorithm).unwrap_or_default(),
+            Some(None) => SigningAlgorithm::default(),
+            Some(Some(text)) => text.parse().unwrap_or_else(|_| {
+                errors.push(("idTokenSigningAlg".into(), "oneof".into(), "must be RS256, ES256 or EdDSA".into()));
+                SigningAlgorithm::default()
+            }),
+        };
+        let minimal_id_token = match self.minimal_id_token {
+            None => before.is_some_and(|before| before.minimal_id_token),
+            Some(said) => said.unwrap_or_default(),
+        };
         let pkce_enabled = self.pkce_enabled.unwrap_or_else(|| before.is_none_or(|before| before.pkce_required));
         let minutes = |minutes: i64, default: i64| if minutes == 0 { default } else { minutes.saturating_mul(60) };
         let settings = ClientSettings {
@@ -112,7 +123,7 @@ impl ClientInput {
             launch_url: self.launch_url.clone().filter(|url| !url.is_empty()),
             is_group_restricted: self.is_group_restricted,
             id_token_algorithm,
-            minimal_id_token: self.minimal_id_token,
+            minimal_id_token,
             access_token_seconds: minutes(self.access_token_duration_minutes, ACCESS_TOKEN_SECONDS),
             refresh_token_seconds: minutes(self.refresh_token_duration_minutes, REFRESH_TOKEN_SECONDS),
         };
@@ -121,6 +132,15 @@ impl ClientInput {
         }
         if errors.is_empty() { Ok(settings) } else { Err(ApiError::validation(&errors)) }
     }
+}
+
+/// Tells a member that is `null` from one that is left out.
+fn said<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
 }
 
 fn registered(app: &App, field: &str, list: &[String], errors: &mut Vec<Wrong>) -> Vec<RedirectUri> {

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::users::user_json;
-use crate::accounts::{claims_error, user_error};
+use crate::accounts::{claims_error, one_at_a_time, user_error};
 use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
@@ -212,11 +212,25 @@ async fn set_members(
     principal.may(&app, AdminAction::ManageGroups)?;
     let id = group_id(&id)?;
     let wanted: Vec<UserId> = uuids(&required("userIds", body.user_ids)?).into_iter().map(UserId).collect();
-    existing(&app, id).await?;
-    seen.unchanged(full_json(&app, id)).await?;
-    let wanted: HashSet<UserId> = users::existing(&app.pool, &wanted).await?.into_iter().collect();
-    let before: HashSet<UserId> = groups::members(&app.pool, id).await?.into_iter().collect();
     let caller = principal.caller(&app, &circumstances);
+    let node = app.clone();
+    one_at_a_time(&app, async move { replace_members(&node, &caller, id, &seen, &wanted).await }).await?;
+    Ok(Json(full_json(&app, id).await?))
+}
+
+/// Members are on their own streams, which tell nothing of a group's list: what was seen is compared, and another list
+/// recorded, by one at a time.
+async fn replace_members(
+    app: &App,
+    caller: &Caller,
+    id: GroupId,
+    seen: &Seen,
+    wanted: &[UserId],
+) -> Result<(), ApiError> {
+    existing(app, id).await?;
+    seen.unchanged(full_json(app, id)).await?;
+    let wanted: HashSet<UserId> = users::existing(&app.pool, wanted).await?.into_iter().collect();
+    let before: HashSet<UserId> = groups::members(&app.pool, id).await?.into_iter().collect();
     let (leave, join) = (UserCommand::LeaveGroup { group_id: id }, UserCommand::JoinGroup { group_id: id });
     let mut unit = app.store.unit(caller.may_all(None, &[leave.clone(), join.clone()])?);
     for user in before.difference(&wanted) {
@@ -226,7 +240,7 @@ async fn set_members(
         unit.execute::<UserAggregate>(&user.to_string(), join.clone()).await.map_err(user_error)?;
     }
     unit.commit().await?;
-    Ok(Json(full_json(&app, id).await?))
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -248,10 +262,23 @@ async fn set_clients(
     let id = group_id(&id)?;
     let wanted = required("oidcClientIds", body.oidc_client_ids)?;
     let wanted: Vec<ClientId> = wanted.iter().filter_map(|text| text.parse().ok()).collect();
-    existing(&app, id).await?;
-    seen.unchanged(full_json(&app, id)).await?;
-    let before: Vec<String> = clients::of_group(&app.pool, id).await?.into_iter().map(|row| row.client_id).collect();
     let caller = principal.caller(&app, &circumstances);
+    let node = app.clone();
+    one_at_a_time(&app, async move { replace_clients(&node, &caller, id, &seen, &wanted).await }).await?;
+    Ok(Json(full_json(&app, id).await?))
+}
+
+/// As [`replace_members`].
+async fn replace_clients(
+    app: &App,
+    caller: &Caller,
+    id: GroupId,
+    seen: &Seen,
+    wanted: &[ClientId],
+) -> Result<(), ApiError> {
+    existing(app, id).await?;
+    seen.unchanged(full_json(app, id)).await?;
+    let before: Vec<String> = clients::of_group(&app.pool, id).await?.into_iter().map(|row| row.client_id).collect();
     let mut restrictions = Vec::new();
     let gone = before.iter().filter(|client| !wanted.iter().any(|wanted| wanted.as_str() == *client));
     let gone: Vec<ClientId> = gone.filter_map(|client| client.parse().ok()).collect();
@@ -271,5 +298,5 @@ async fn set_clients(
         unit.execute::<Client>(client.as_str(), restrict).await.map_err(super::clients::client_error)?;
     }
     unit.commit().await?;
-    Ok(Json(full_json(&app, id).await?))
+    Ok(())
 }

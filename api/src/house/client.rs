@@ -112,9 +112,7 @@ pub async fn change(
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
         let before = existing(&app, &id).await?;
         let params = form(&headers, &body)?;
-        let mut input = entered(&params);
-        // What the form does not show stays as it is.
-        input.minimal_id_token = before.settings.minimal_id_token;
+        let input = entered(&params);
         let groups = chosen_groups(&app, &body).await?;
         let caller = signed_in.caller(&app, &circumstances);
         let changed = async {

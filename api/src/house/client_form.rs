@@ -39,7 +39,7 @@ pub fn entered(params: &Params) -> ClientInput {
         is_group_restricted: params.value("audience") == Some("groups"),
         access_token_duration_minutes: number("access_token_minutes"),
         refresh_token_duration_minutes: number("refresh_token_minutes"),
-        id_token_signing_alg: params.value("id_token_algorithm").map(str::to_owned),
+        id_token_signing_alg: params.value("id_token_algorithm").map(|text| Some(text.to_owned())),
         ..ClientInput::default()
     }
 }
@@ -62,8 +62,8 @@ pub fn input_of(settings: &ClientSettings) -> ClientInput {
         is_group_restricted: settings.is_group_restricted,
         access_token_duration_minutes: settings.access_token_seconds / 60,
         refresh_token_duration_minutes: settings.refresh_token_seconds / 60,
-        id_token_signing_alg: Some(settings.id_token_algorithm.to_string()),
-        minimal_id_token: settings.minimal_id_token,
+        id_token_signing_alg: Some(Some(settings.id_token_algorithm.to_string())),
+        minimal_id_token: Some(Some(settings.minimal_id_token)),
         ..ClientInput::default()
     }
 }
@@ -84,7 +84,7 @@ pub async fn client_form(
         wrong: wrong(name).map(|(_, wrong)| format!("{}.", accounts::sentence(wrong).trim_end_matches('.'))),
     };
     let minutes = |value: i64, default: i64| if value == 0 { default } else { value }.to_string();
-    let chosen = input.id_token_signing_alg.as_deref().unwrap_or("RS256");
+    let chosen = input.id_token_signing_alg.as_ref().and_then(Option::as_deref).unwrap_or("RS256");
     let algorithm = |algorithm: SigningAlgorithm| {
         let label = match algorithm {
             SigningAlgorithm::RS256 => "RS256 (every app knows it)",

@@ -52,9 +52,10 @@ pub async fn authenticate(
         };
         proven && !client.row.disabled
     };
-    let mut found = app.memory.client(&presented.client_id).await?;
+    let mut found = app.memory.known_client(&presented.client_id).await?;
     if !found.as_ref().is_some_and(|client| proven(client)) {
-        // Nobody is refused for what memory holds.
+        // Nobody is refused for what memory holds: each refusal takes one look at the database, whether there is such a
+        // client or not, so that its time does not tell (attacks TC-13).
         app.memory.forget_client(&presented.client_id);
         found = app.memory.client(&presented.client_id).await?;
     }

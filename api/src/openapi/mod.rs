@@ -31,7 +31,7 @@ pub fn document(issuer: &str) -> Value {
         "info": {
             "title": "Chancery",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Administration and account API. Paths and members that Pocket ID has too are its own. In a body, null is as if the member were left out.",
+            "description": "Administration and account API. Paths and members that Pocket ID has too are its own. In a body, null is as if the member were left out, unless the member says otherwise.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" }
         },
         "servers": [{ "url": issuer }],

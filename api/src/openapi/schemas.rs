@@ -4,6 +4,8 @@ use serde_json::{Map, Value, json};
 
 const TTL: &str = "Seconds, or a duration as Go writes it, like 1h30m. A day where it is left out.";
 const PKCE: &str = "Where it is left out: true for a new app, as it was for one that is changed.";
+const OURS: &str =
+    "Where it is left out: the default for a new app, as it was for one that is changed. null is the default.";
 
 /// An answer's object: all members are there, and none beyond.
 fn object(members: &[(&str, Value)]) -> Value {
@@ -11,7 +13,7 @@ fn object(members: &[(&str, Value)]) -> Value {
     json!({ "type": "object", "required": names, "properties": properties(members), "additionalProperties": false })
 }
 
-/// A body's object: what is left out keeps its default; what is not known is ignored.
+/// A body's object: what is left out has its default, or what it says itself; what is not known is ignored.
 fn input(required: &[&str], members: &[(&str, Value)]) -> Value {
     json!({ "type": "object", "required": required, "properties": properties(members) })
 }
@@ -202,8 +204,11 @@ pub fn all() -> Value {
                     ("isGroupRestricted", flag.clone()),
                     ("accessTokenDurationMinutes", number.clone()),
                     ("refreshTokenDurationMinutes", number.clone()),
-                    ("idTokenSigningAlg", json!({ "type": "string", "enum": ["RS256", "ES256", "EdDSA"] })),
-                    ("minimalIdToken", flag.clone()),
+                    (
+                        "idTokenSigningAlg",
+                        json!({ "enum": ["RS256", "ES256", "EdDSA", null], "default": "RS256", "description": OURS }),
+                    ),
+                    ("minimalIdToken", json!({ "type": ["boolean", "null"], "default": false, "description": OURS })),
                 ],
             ),
         ),

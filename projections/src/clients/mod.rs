@@ -11,7 +11,7 @@ use chancery_domain::group::GroupEvent;
 use chancery_domain::ids::{ClientId, GroupId};
 use chancery_domain::{Event, Recorded};
 use sqlx::types::Json;
-use sqlx::{FromRow, PgConnection, PgExecutor};
+use sqlx::{FromRow, PgConnection, PgExecutor, Row};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -159,25 +159,30 @@ impl RememberedClient {
     }
 }
 
-/// All that decisions ask about an app, in one statement.
+/// All that decisions ask about an app, in one statement, which looks everywhere even where there is no such app (attacks
+/// TC-13).
 pub async fn find_remembered(
     executor: impl PgExecutor<'_>,
     id: &ClientId,
 ) -> Result<Option<RememberedClient>, sqlx::Error> {
-    sqlx::query_as(&format!(
+    let row = sqlx::query(&format!(
         "SELECT {COLUMNS},
-                ARRAY(SELECT s.digest FROM client_secrets s WHERE s.client_id = c.client_id ORDER BY s.secret_id)
+                ARRAY(SELECT s.digest FROM client_secrets s WHERE s.client_id = asked.id ORDER BY s.secret_id)
                     AS secret_digests,
-                ARRAY(SELECT s.expires_at FROM client_secrets s WHERE s.client_id = c.client_id ORDER BY s.secret_id)
+                ARRAY(SELECT s.expires_at FROM client_secrets s WHERE s.client_id = asked.id ORDER BY s.secret_id)
                     AS secret_expirations,
-                ARRAY(SELECT g.group_id FROM client_groups g WHERE g.client_id = c.client_id) AS allowed_groups,
+                ARRAY(SELECT g.group_id FROM client_groups g WHERE g.client_id = asked.id) AS allowed_groups,
                 (SELECT jsonb_build_object('position', k.position, 'except_session', k.except_session) FROM grant_cutoffs k
-                 WHERE k.aggregate_type = 'client' AND k.aggregate_id = c.client_id) AS cutoff
-         FROM clients c WHERE client_id = $1"
+                 WHERE k.aggregate_type = 'client' AND k.aggregate_id = asked.id) AS cutoff
+         FROM (SELECT $1::text AS id) AS asked LEFT JOIN clients ON client_id = asked.id"
     ))
     .bind(id.as_str())
-    .fetch_optional(executor)
-    .await
+    .fetch_one(executor)
+    .await?;
+    match row.try_get::<Option<String>, _>("client_id")? {
+        None => Ok(None),
+        Some(_) => RememberedClient::from_row(&row).map(Some),
+    }
 }
 
 /// The secrets of an app, the oldest first.

@@ -143,6 +143,78 @@ async fn pk01_an_app_asks_for_pkce_unless_its_administrator_says_no() {
 }
 
 #[tokio::test]
+async fn what_pocket_id_does_not_know_of_stays_where_its_tools_leave_it_out() {
+    let server = Server::start().await;
+    let mut admin = server.admin.clone();
+    let ada = server.person("ada").await;
+    let settings = json!({ "idTokenSigningAlg": "ES256", "minimalIdToken": true, "isGroupRestricted": true });
+    let wiki = server.client(&settings).await;
+    let group = admin.post("/api/user-groups", &json!({ "name": "ops", "friendlyName": "Ops" })).await.json();
+    let group = group["id"].as_str().unwrap();
+    let claims = json!([{ "key": "team", "value": "ops" }]);
+    for path in [format!("/api/custom-claims/user/{}", ada.id), format!("/api/custom-claims/user-group/{group}")] {
+        admin.json(Method::PUT, &path, &claims).await.expect(200);
+    }
+    let member = json!({ "userIds": [ada.id] });
+    admin.json(Method::PUT, &format!("/api/user-groups/{group}/users"), &member).await.expect(200);
+    let allowed = json!({ "oidcClientIds": [wiki.id] });
+    admin.json(Method::PUT, &format!("/api/user-groups/{group}/allowed-oidc-clients"), &allowed).await.expect(200);
+
+    // All that Pocket ID writes (its ClientInput, UserInput and GroupInput).
+    let client_members = [
+        "name",
+        "description",
+        "callbackURLs",
+        "logoutCallbackURLs",
+        "isPublic",
+        "pkceEnabled",
+        "requiresReauthentication",
+        "requiresPushedAuthorizationRequests",
+        "skipConsent",
+        "launchURL",
+        "isGroupRestricted",
+        "accessTokenDurationMinutes",
+        "refreshTokenDurationMinutes",
+    ];
+    let user_members =
+        ["username", "email", "emailVerified", "firstName", "lastName", "displayName", "isAdmin", "locale", "disabled"];
+    for (path, members) in [
+        (format!("/api/oidc/clients/{}", wiki.id), &client_members[..]),
+        (format!("/api/users/{}", ada.id), &user_members[..]),
+        (format!("/api/user-groups/{group}"), &["name", "friendlyName"][..]),
+    ] {
+        let before = admin.get(&path).await.expect(200).json();
+        let written = members.iter().map(|name| ((*name).to_owned(), before[*name].clone())).collect();
+        let after = admin.json(Method::PUT, &path, &Value::Object(written)).await.expect(200).json();
+        assert_eq!(after, before, "{path}");
+        assert_eq!(admin.get(&path).await.json(), before, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_only_we_have_can_be_set_and_null_is_its_default() {
+    let server = Server::start().await;
+    let mut admin = server.admin.clone();
+    let path = format!("/api/oidc/clients/{}", server.client(&json!({})).await.id);
+    for (said, algorithm, minimal) in [
+        (json!({}), "RS256", false),
+        (json!({ "idTokenSigningAlg": "EdDSA", "minimalIdToken": true }), "EdDSA", true),
+        (json!({}), "EdDSA", true),
+        (json!({ "minimalIdToken": false }), "EdDSA", false),
+        (json!({ "minimalIdToken": true }), "EdDSA", true),
+        (json!({ "idTokenSigningAlg": null }), "RS256", true),
+        (json!({ "minimalIdToken": null }), "RS256", false),
+    ] {
+        let mut body = json!({ "name": "Wiki" });
+        body.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
+        let changed = admin.json(Method::PUT, &path, &body).await.expect(200).json();
+        assert_eq!((&changed["idTokenSigningAlg"], &changed["minimalIdToken"]), (&json!(algorithm), &json!(minimal)));
+    }
+    let bad = admin.json(Method::PUT, &path, &json!({ "name": "Wiki", "idTokenSigningAlg": "" })).await;
+    assert_eq!(wrong(bad), pairs(&[("idTokenSigningAlg", "oneof")]));
+}
+
+#[tokio::test]
 async fn what_must_be_there_is_named_where_it_is_missing() {
     let server = Server::start().await;
     let mut admin = server.admin.clone();

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chancery_tests::logged::Logged;
 use chancery_tests::node::Client;
 use chancery_tests::server::Server;
 use chancery_tests::visitor::Answer;
@@ -65,6 +66,44 @@ async fn tc01_tc13_wrong_empty_missing_and_unknown_are_the_same_answer() {
     for answer in &answers {
         assert_invalid_client(answer);
         assert_eq!(answer.text, answers[0].text);
+    }
+}
+
+/// What the database was asked, apart from what every node looks at by itself: the log and how far it is told.
+fn asked(logged: &Logged) -> Vec<String> {
+    let logged = logged.take();
+    let statements = logged.lines().filter_map(|line| line.split_once("sqlx::query: ")?.1.split_once("summary=\""));
+    let own = |text: &str| ["events", "checkpoints", "BEGIN", "ROLLBACK"].iter().any(|word| text.contains(word));
+    let asked = statements.filter(|(_, text)| !own(text));
+    asked.map(|(_, text)| text.split('"').next().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn tc13_an_unknown_client_costs_the_database_what_a_wrong_secret_costs() {
+    let logged = Logged::listen();
+    let server = Server::with(&[("DISABLE_RATE_LIMITING", "false")]).await;
+    let service = server.client(&json!({ "name": "Service" })).await;
+    let public = server.client(&json!({ "isPublic": true })).await;
+    let cold = server.second_with(&[("DISABLE_RATE_LIMITING", "false")]).await;
+    service.token(&server, &[GRANT]).await.expect(200);
+    for node in [&server, &cold] {
+        assert!(node.app.history_reached(server.app.store.head()).await);
+    }
+
+    for (case, node, id, secret) in [
+        ("known, and in memory", &server, &*service.id, "wrong"),
+        ("known, and not in memory", &cold, &*service.id, "wrong"),
+        ("without a secret", &server, &*public.id, "a-secret-it-cannot-have"),
+        ("unknown", &server, "nobody", "wrong"),
+        ("unknown, again", &server, "nobody", "wrong"),
+        ("unknown elsewhere", &cold, "nobody-else", &*service.secret),
+    ] {
+        logged.take();
+        assert_invalid_client(&with_basic(node, id, secret, &[GRANT]).await);
+        let asked = asked(&logged);
+        let [client, attempt] = asked.as_slice() else { panic!("{case}: {asked:?}") };
+        assert!(client.starts_with("SELECT client_id, settings"), "{case}: {asked:?}");
+        assert!(attempt.starts_with("INSERT INTO attempts"), "{case}: {asked:?}");
     }
 }
 

@@ -1,8 +1,7 @@
 //! The geo-location database fetched from a server that answers as MaxMind's does, its errors included. Attack RL-07.
 
-use std::io::Write;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use axum::http::StatusCode;
 use chancery_adapters::clock::FixedClock;
@@ -12,6 +11,7 @@ use chancery_adapters::geo_updates::{GeoUpdates, Source};
 use chancery_domain::context::Place;
 use chancery_domain::ports::geo_locator::GeoLocator;
 use chancery_domain::secret::Secret;
+use chancery_tests::logged::Logged;
 use chancery_tests::maxmind::{self, ACCOUNT, FORMER, KEY, Maker, PERMALINK, Shared, basic, database, gz, tar_gz};
 use chancery_tests::server::NOON;
 use time::Duration;
@@ -247,26 +247,7 @@ async fn a_mirror_serves_the_file_itself_or_compressed() {
 /// Everything that is logged on the way, by anybody, at the finest level.
 #[tokio::test]
 async fn rl07_the_key_is_in_no_log() {
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    // Whether anybody listens is asked once at each place that logs. With a single dispatcher it is asked on the thread that
-    // comes there first, which may be another test's; with two, all are asked.
-    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
-    let _listening = tracing::subscriber::set_default(subscriber);
+    let logged = Logged::listen();
 
     for (account, url) in [(Some(ACCOUNT), PERMALINK), (None, FORMER)] {
         for refusal in [None, Some(StatusCode::UNAUTHORIZED), Some(StatusCode::BAD_GATEWAY)] {
@@ -279,7 +260,7 @@ async fn rl07_the_key_is_in_no_log() {
         node.updates.look().await;
     }
 
-    let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let logged = logged.take();
     assert!(logged.contains("geo-location database fetched") && logged.contains("could not be fetched"), "{logged}");
     for secret in [KEY, basic().trim_start_matches("Basic "), "presigned"] {
         assert!(!logged.contains(secret), "{secret} in {logged}");

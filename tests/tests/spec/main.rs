@@ -45,6 +45,7 @@ mod tokens;
 mod userinfo_claims;
 mod webauthn_cbor;
 mod webauthn_ceremonies;
+mod webauthn_mutations;
 mod webauthn_registration;
 mod webauthn_sign_in;
 mod what_ends_a_grant;

@@ -84,17 +84,47 @@ async fn ad15_of_twenty_at_once_on_two_nodes_one_is_first() {
     let other = server.second().await;
     for (path, named) in things(&server).await {
         let seen = server.admin.clone().get(&path).await.expect(200).header("etag").to_owned();
-        let changes = (0..20).map(|number| {
-            let by = if number % 2 == 0 { server.admin.clone() } else { other.admin.clone() };
-            let (path, seen, body) = (path.clone(), seen.clone(), named(&format!("Name {number}")));
-            tokio::spawn(async move { put(&by, &path, &seen, &body).await.status })
-        });
-        let mut answers = Vec::new();
-        for change in changes.collect::<Vec<_>>() {
-            answers.push(change.await.unwrap());
-        }
-        assert_eq!(answers.iter().filter(|status| **status == 200).count(), 1, "{path}: {answers:?}");
-        assert!(answers.iter().all(|status| matches!(status, 200 | 409 | 412)), "{path}: {answers:?}");
+        let bodies: Vec<_> = (0..20).map(|number| named(&format!("Name {number}"))).collect();
+        assert_one_is_first([&server, &other], &path, &seen, &bodies).await;
+    }
+}
+
+/// Of several who send a body each to the same path on two nodes, having seen the same, one is heard.
+async fn assert_one_is_first(nodes: [&Server; 2], path: &str, tag: &str, bodies: &[Value]) {
+    let changes = bodies.iter().cloned().enumerate().map(|(number, body)| {
+        let (by, path, tag) = (nodes[number % 2].admin.clone(), path.to_owned(), tag.to_owned());
+        tokio::spawn(async move { put(&by, &path, &tag, &body).await.status })
+    });
+    let mut answers = Vec::new();
+    for change in changes.collect::<Vec<_>>() {
+        answers.push(change.await.unwrap());
+    }
+    assert_eq!(answers.iter().filter(|status| **status == 200).count(), 1, "{path}: {answers:?}");
+    assert!(answers.iter().all(|status| matches!(status, 200 | 409 | 412)), "{path}: {answers:?}");
+}
+
+#[tokio::test]
+async fn ad15_of_lists_that_come_at_once_on_two_nodes_one_is_taken_whole() {
+    let server = Server::start().await;
+    let other = server.second().await;
+    let mut admin = server.admin.clone();
+    let [_, (group, _), _] = things(&server).await;
+    let (mut people, mut apps) = (Vec::new(), Vec::new());
+    for number in 0..10 {
+        let user = json!({ "username": format!("person-{number}") });
+        people.push(admin.post("/api/users", &user).await.expect(201).json()["id"].clone());
+        apps.push(admin.post("/api/oidc/clients", &json!({ "name": "App" })).await.expect(201).json()["id"].clone());
+    }
+
+    // No two have anything in common, so nothing that is recorded is in the other's way.
+    for (path, shown, member, ids) in [
+        (format!("{group}/users"), "users", "userIds", people),
+        (format!("{group}/allowed-oidc-clients"), "allowedOidcClients", "oidcClientIds", apps),
+    ] {
+        let seen = admin.get(&group).await.expect(200).header("etag").to_owned();
+        let bodies: Vec<_> = ids.iter().map(|id| json!({ member: [id] })).collect();
+        assert_one_is_first([&server, &other], &path, &seen, &bodies).await;
+        assert_eq!(admin.get(&group).await.json()[shown].as_array().unwrap().len(), 1, "{path}");
     }
 }
 
