@@ -144,8 +144,19 @@ impl Writer {
         }
     }
 
-    /// Waits for more while a flush is under way.
+    /// Lets those come along who are about to ask, and waits for more while a flush is under way.
     async fn gather(&mut self, appends: &mut mpsc::Receiver<Append>, waiting: &mut Vec<Append>) {
+        let mut alone = 0;
+        while waiting.len() < COMPANY && waiting.len() > alone {
+            alone = waiting.len();
+            // Where the cores are busy they get their turn; where one is idle, this takes no time.
+            std::thread::yield_now();
+            while waiting.len() < BATCH
+                && let Ok(append) = appends.try_recv()
+            {
+                waiting.push(append);
+            }
+        }
         while waiting.len() < COMPANY {
             let room = BATCH - waiting.len();
             tokio::select! {
