@@ -157,6 +157,7 @@ impl Runner {
             .bind(self.projection.name())
             .fetch_one(&self.pool)
             .await?;
+        self.feed.passed(position);
         self.position.send_replace(position);
         Ok(())
     }

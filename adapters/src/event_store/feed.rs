@@ -137,6 +137,11 @@ impl Feed {
         self.read_on(connection, after, limit).await
     }
 
+    /// What is up to here will not be followed from this node: it need not stay in memory, where an erasure does not reach.
+    pub fn passed(&self, position: i64) {
+        self.recent.forget_up_to(position);
+    }
+
     /// The same as JSON, for people who look into the log: personal values opened, nothing decoded.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! The event store: cqrs-es drives the aggregates, postgres-es reads their streams, appending is ours.
 //!
 //! A [`Unit`] gathers the events of one or several commands; its commit is one append, all or nothing. The writer takes
-//! the units that have queued and commits them together (`append`); they are acknowledged once they are kept (`flush`). `feed` reads the log back in order.
+//! the units that have queued and commits them together (`append`); they are acknowledged once they are kept (`flush`). `feed`
+//! reads the log back in order, and hands over what this node recorded last without reading it (`recent`).
 
 mod append;
 mod batch;

@@ -29,16 +29,21 @@ impl Recent {
     /// Hands over what comes right after a position, and forgets what is up to there; nothing if something in between is
     /// not here.
     pub fn take(&self, after: i64, limit: usize) -> Vec<Recorded> {
+        self.forget_up_to(after);
         let mut events = self.events();
-        while events.front().is_some_and(|event| event.position <= after) {
-            events.pop_front();
-        }
         match events.front() {
             Some(first) if first.position == after + 1 => {
                 let taken = limit.min(events.len());
                 events.drain(..taken).collect()
             }
             _ => Vec::new(),
+        }
+    }
+
+    pub fn forget_up_to(&self, position: i64) {
+        let mut events = self.events();
+        while events.front().is_some_and(|event| event.position <= position) {
+            events.pop_front();
         }
     }
 
