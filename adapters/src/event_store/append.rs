@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument, Span};
 
 use super::StoreError;
-use super::batch::{BatchError, Kept, commit, prepare};
+use super::batch::{BatchError, Kept, commit};
 use super::connection::Held;
 use super::flush::{Fate, Flusher, Written};
 use super::horizon::Horizon;
@@ -237,7 +237,7 @@ impl Writer {
 }
 
 fn settings() -> String {
-    format!("{SETTINGS}; SET idle_in_transaction_session_timeout = '{ABANDONED}'; {}", prepare())
+    format!("{SETTINGS}; SET idle_in_transaction_session_timeout = '{ABANDONED}'")
 }
 
 fn refuse(batch: Vec<Append>, error: &str) {

@@ -14,18 +14,6 @@ use super::leaf::leaf_hash;
 use super::projection::{Projection, ProjectionError};
 use super::row::NewEvent;
 
-/// The name of the statement that [`prepare`] prepares.
-const APPEND: &str = "append_what_claims_nothing";
-
-/// `begin_append` for units that claim nothing and whose places are hoped to be free, so that it needs no parameters but the
-/// node's name and can share a message with what comes before it.
-pub(super) fn prepare() -> String {
-    format!(
-        "PREPARE {APPEND}(text) AS
-         SELECT base, at FROM begin_append('{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', $1)"
-    )
-}
-
 /// What became of a batch.
 pub(super) struct Outcome {
     /// For each unit: the position of its last event, or its refusal.
@@ -191,8 +179,10 @@ async fn begin(
         Kept::Later => "BEGIN; SET LOCAL synchronous_commit = off",
     };
     if looked == Places::Hoped && units.iter().copied().flatten().all(|event| event.claims.is_empty()) {
-        // All in one message: each round trip of the writer is one that all the others wait for.
-        let row = connection.fetch_one(sqlx::raw_sql(&format!("{begin}; EXECUTE {APPEND}('{node}')"))).await?;
+        // All in one message: each round trip of the writer is one that all the others wait for. It takes no parameters, and no
+        // statement prepared by name, which a pooler between here and the server might not find again.
+        let begin_append = "SELECT base, at FROM begin_append('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', ";
+        let row = connection.fetch_one(sqlx::raw_sql(&format!("{begin}; {begin_append}'{node}')"))).await?;
         return Ok(Batch { base: row.try_get("base")?, at: row.try_get("at")?, refusals: vec![None; units.len()] });
     }
     connection.execute(begin).await?;

@@ -65,14 +65,21 @@ async fn own_events_and_those_of_another_node_are_as_the_log_has_them() {
     assert_eq!(followed, nodes[1].feed().read(0, 10).await.unwrap());
 }
 
-#[tokio::test]
-async fn what_this_node_recorded_itself_is_not_read_again() {
+/// A node that recorded two events, of which nobody could read the first one any more.
+async fn unreadable_but_for_memory() -> (EventStore, PgConnection) {
     let log = Log::new().await;
     let node = log.node();
     append(&node, &context()).await;
     append(&node, &context()).await;
     let mut connection = postgres::connect(&log.options).await.unwrap();
-    make_the_first_unreadable(&log).await;
+    let unreadable = "ALTER TABLE events DISABLE TRIGGER USER; UPDATE events SET payload = '{}' WHERE position = 1";
+    sqlx::raw_sql(unreadable).execute(&mut connection).await.unwrap();
+    (node, connection)
+}
+
+#[tokio::test]
+async fn what_this_node_recorded_itself_is_not_read_again() {
+    let (node, mut connection) = unreadable_but_for_memory().await;
 
     assert_eq!(follow(&node, &mut connection).await.len(), 2);
     assert!(node.feed().follow_on(&mut connection, 0, 3).await.is_err(), "once it has been handed over, it is");
@@ -80,22 +87,12 @@ async fn what_this_node_recorded_itself_is_not_read_again() {
 
 #[tokio::test]
 async fn what_another_node_has_followed_is_kept_no_longer() {
-    let log = Log::new().await;
-    let node = log.node();
-    append(&node, &context()).await;
-    append(&node, &context()).await;
-    let mut connection = postgres::connect(&log.options).await.unwrap();
-    make_the_first_unreadable(&log).await;
+    let (node, mut connection) = unreadable_but_for_memory().await;
 
     node.feed().passed(1);
 
     assert!(node.feed().follow_on(&mut connection, 0, 3).await.is_err(), "it is not in memory");
     assert_eq!(node.feed().follow_on(&mut connection, 1, 3).await.unwrap().len(), 1);
-}
-
-async fn make_the_first_unreadable(log: &Log) {
-    let unreadable = "ALTER TABLE events DISABLE TRIGGER USER; UPDATE events SET payload = '{}' WHERE position = 1";
-    sqlx::raw_sql(unreadable).execute(&log.pool).await.unwrap();
 }
 
 #[tokio::test]
