@@ -1,6 +1,6 @@
 //! API keys by digest.
 
-use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture, Tables};
 use chancery_domain::api_key::ApiKeyEvent;
 use chancery_domain::digest::Digest;
 use chancery_domain::ids::{ApiKeyId, UserId};
@@ -20,15 +20,15 @@ impl Projection for ApiKeys {
         "api_keys"
     }
 
-    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+    fn apply<'a>(&'a self, tables: &'a mut Tables<'_>, events: &'a [Recorded]) -> ProjectionFuture<'a> {
         Box::pin(async move {
             for recorded in events {
                 match &recorded.event {
-                    Event::ApiKey(event) => apply(connection, recorded, event).await?,
+                    Event::ApiKey(event) => apply(tables.connection, recorded, event).await?,
                     Event::User(UserEvent::Erased) => {
                         sqlx::query("DELETE FROM api_keys WHERE user_id = $1")
                             .bind(crate::uuid(recorded)?)
-                            .execute(&mut *connection)
+                            .execute(&mut *tables.connection)
                             .await?;
                     }
                     _ => {}

@@ -1,6 +1,6 @@
 //! What people allowed apps.
 
-use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture, Tables, Together};
 use chancery_domain::client::ClientEvent;
 use chancery_domain::consent::ConsentEvent;
 use chancery_domain::grant::{Authorization, GrantEvent};
@@ -22,7 +22,7 @@ impl Projection for Consents {
         "consents"
     }
 
-    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+    fn apply<'a>(&'a self, tables: &'a mut Tables<'_>, events: &'a [Recorded]) -> ProjectionFuture<'a> {
         Box::pin(async move {
             let mut used = Vec::new();
             for recorded in events {
@@ -31,37 +31,34 @@ impl Projection for Consents {
                         used.push((authorization.as_ref(), recorded.recorded_at));
                     }
                     Event::Consent(_) | Event::Client(_) | Event::User(_) => {
-                        note_use(connection, &std::mem::take(&mut used)).await?;
-                        apply(connection, recorded).await?;
+                        note_use(&mut tables.together, &std::mem::take(&mut used));
+                        tables.send().await?;
+                        apply(tables.connection, recorded).await?;
                     }
                     _ => {}
                 }
             }
-            note_use(connection, &used).await
+            note_use(&mut tables.together, &used);
+            Ok(())
         })
     }
 }
 
 /// The uses of a batch in one statement.
-async fn note_use(
-    connection: &mut PgConnection,
-    used: &[(&Authorization, OffsetDateTime)],
-) -> Result<(), ProjectionError> {
+fn note_use(together: &mut Together, used: &[(&Authorization, OffsetDateTime)]) {
     if used.is_empty() {
-        return Ok(());
+        return;
     }
-    sqlx::query(
+    let statement = together.write(
         "UPDATE consents SET last_used_at = n.at
          FROM (SELECT user_id, client_id, max(at) AS at FROM unnest($1::uuid[], $2::text[], $3::timestamptz[])
                AS u(user_id, client_id, at) GROUP BY user_id, client_id) AS n
          WHERE consents.user_id = n.user_id AND consents.client_id = n.client_id",
-    )
-    .bind(used.iter().map(|(authorization, _)| authorization.user_id.0).collect::<Vec<_>>())
-    .bind(used.iter().map(|(authorization, _)| authorization.client_id.as_str()).collect::<Vec<_>>())
-    .bind(used.iter().map(|(_, at)| *at).collect::<Vec<_>>())
-    .execute(connection)
-    .await?;
-    Ok(())
+    );
+    statement
+        .bind(used.iter().map(|(authorization, _)| authorization.user_id.0).collect::<Vec<_>>())
+        .bind(used.iter().map(|(authorization, _)| authorization.client_id.as_str()).collect::<Vec<_>>())
+        .bind(used.iter().map(|(_, at)| *at).collect::<Vec<_>>());
 }
 
 async fn apply(connection: &mut PgConnection, recorded: &Recorded) -> Result<(), ProjectionError> {

@@ -1,6 +1,6 @@
 //! Enrollment links that may still be used.
 
-use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture, Tables};
 use chancery_domain::digest::Digest;
 use chancery_domain::enrollment::{EnrollmentEvent, Purpose};
 use chancery_domain::ids::{EnrollmentId, UserId};
@@ -17,11 +17,11 @@ impl Projection for Enrollments {
         "enrollments"
     }
 
-    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+    fn apply<'a>(&'a self, tables: &'a mut Tables<'_>, events: &'a [Recorded]) -> ProjectionFuture<'a> {
         Box::pin(async move {
             for recorded in events {
                 if let Event::Enrollment(event) = &recorded.event {
-                    apply(connection, recorded, event).await?;
+                    apply(tables.connection, recorded, event).await?;
                 }
             }
             Ok(())

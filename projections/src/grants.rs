@@ -1,6 +1,6 @@
 //! Authorization grants that may still be used, and what ends them together.
 
-use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture, Tables, Together};
 use chancery_domain::client::ClientEvent;
 use chancery_domain::consent::ConsentEvent;
 use chancery_domain::grant::GrantEvent;
@@ -22,7 +22,7 @@ impl Projection for Grants {
         "grants"
     }
 
-    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+    fn apply<'a>(&'a self, tables: &'a mut Tables<'_>, events: &'a [Recorded]) -> ProjectionFuture<'a> {
         Box::pin(async move {
             let mut new = New::default();
             for recorded in events {
@@ -31,15 +31,16 @@ impl Projection for Grants {
                         new.ids.push(crate::uuid(recorded)?);
                         new.positions.push(recorded.position);
                     }
-                    Event::Grant(event) => revoke(connection, recorded, event, &mut new).await?,
+                    Event::Grant(event) => revoke(tables, recorded, event, &mut new).await?,
                     event => {
                         if let Some(except) = cuts_off(event) {
-                            cut_off(connection, recorded, except).await?;
+                            cut_off(tables.connection, recorded, except).await?;
                         }
                     }
                 }
             }
-            new.insert(connection).await
+            new.insert(&mut tables.together);
+            Ok(())
         })
     }
 }
@@ -52,24 +53,20 @@ struct New {
 }
 
 impl New {
-    async fn insert(&mut self, connection: &mut PgConnection) -> Result<(), ProjectionError> {
+    fn insert(&mut self, together: &mut Together) {
         if self.ids.is_empty() {
-            return Ok(());
+            return;
         }
-        sqlx::query(
+        let statement = together.write(
             "INSERT INTO grants (grant_id, position, revoked)
              SELECT id, position, false FROM unnest($1::uuid[], $2::bigint[]) AS n(id, position)",
-        )
-        .bind(std::mem::take(&mut self.ids))
-        .bind(std::mem::take(&mut self.positions))
-        .execute(connection)
-        .await?;
-        Ok(())
+        );
+        statement.bind(std::mem::take(&mut self.ids)).bind(std::mem::take(&mut self.positions));
     }
 }
 
 async fn revoke(
-    connection: &mut PgConnection,
+    tables: &mut Tables<'_>,
     recorded: &Recorded,
     event: &GrantEvent,
     new: &mut New,
@@ -88,7 +85,8 @@ async fn revoke(
         .bind(at),
         GrantEvent::Revoked { .. } | GrantEvent::PkceFailed => {
             // It may be new in this batch.
-            new.insert(connection).await?;
+            new.insert(&mut tables.together);
+            tables.send().await?;
             sqlx::query("UPDATE grants SET revoked = true WHERE grant_id = $1").bind(id)
         }
         GrantEvent::Authorized(_)
@@ -98,7 +96,7 @@ async fn revoke(
         | GrantEvent::CodeReplayed
         | GrantEvent::RefreshReuseDetected { .. } => return Ok(()),
     };
-    query.execute(connection).await?;
+    query.execute(&mut *tables.connection).await?;
     Ok(())
 }
 

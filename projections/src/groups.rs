@@ -1,6 +1,6 @@
 //! Groups and who is in them.
 
-use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture, Tables};
 use chancery_domain::custom_claim::CustomClaim;
 use chancery_domain::group::GroupEvent;
 use chancery_domain::ids::{GroupId, UserId};
@@ -20,11 +20,11 @@ impl Projection for Groups {
         "groups"
     }
 
-    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+    fn apply<'a>(&'a self, tables: &'a mut Tables<'_>, events: &'a [Recorded]) -> ProjectionFuture<'a> {
         Box::pin(async move {
             for recorded in events {
                 if let Event::Group(event) = &recorded.event {
-                    apply(connection, recorded, event).await?;
+                    apply(tables.connection, recorded, event).await?;
                 }
             }
             Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture, Tables, Together};
 use chancery_domain::ids::{PasskeyId, UserId};
 use chancery_domain::session::{PasskeyProof, SessionEvent};
 use chancery_domain::user::{Passkey, UserEvent};
@@ -21,7 +21,7 @@ impl Projection for Passkeys {
         "passkeys"
     }
 
-    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+    fn apply<'a>(&'a self, tables: &'a mut Tables<'_>, events: &'a [Recorded]) -> ProjectionFuture<'a> {
         Box::pin(async move {
             let mut used = Vec::new();
             for recorded in events {
@@ -31,27 +31,26 @@ impl Projection for Passkeys {
                         | SessionEvent::SteppedUp { proof, authenticated_at, .. },
                     ) => used.push((recorded, proof, *authenticated_at)),
                     Event::User(event) => {
-                        note_use(connection, &std::mem::take(&mut used)).await?;
-                        apply(connection, recorded, event).await?;
+                        note_use(&mut tables.together, &std::mem::take(&mut used));
+                        tables.send().await?;
+                        apply(tables.connection, recorded, event).await?;
                     }
                     _ => {}
                 }
             }
-            note_use(connection, &used).await
+            note_use(&mut tables.together, &used);
+            Ok(())
         })
     }
 }
 
 /// The uses of a batch in one statement; of several by one passkey the last counts, and the counter never falls.
-async fn note_use(
-    connection: &mut PgConnection,
-    used: &[(&Recorded, &PasskeyProof, OffsetDateTime)],
-) -> Result<(), ProjectionError> {
+fn note_use(together: &mut Together, used: &[(&Recorded, &PasskeyProof, OffsetDateTime)]) {
     if used.is_empty() {
-        return Ok(());
+        return;
     }
     let whence: Vec<Whence> = used.iter().map(|(recorded, ..)| Whence::of(recorded)).collect();
-    sqlx::query(
+    let statement = together.write(
         "UPDATE passkeys SET counter = greatest(passkeys.counter, n.counter), backed_up = n.backed_up,
                              last_used_at = n.at, last_used_country = n.country, last_used_city = n.city,
                              last_used_agent = n.agent
@@ -63,17 +62,15 @@ async fn note_use(
              ORDER BY id, nth DESC
          ) AS n
          WHERE passkeys.passkey_id = n.id",
-    )
-    .bind(used.iter().map(|(_, proof, _)| proof.passkey_id.0).collect::<Vec<_>>())
-    .bind(used.iter().map(|(_, proof, _)| i64::from(proof.counter)).collect::<Vec<_>>())
-    .bind(used.iter().map(|(_, proof, _)| proof.backed_up).collect::<Vec<_>>())
-    .bind(used.iter().map(|(.., at)| *at).collect::<Vec<_>>())
-    .bind(whence.iter().map(|whence| whence.country.clone()).collect::<Vec<_>>())
-    .bind(whence.iter().map(|whence| whence.city.clone()).collect::<Vec<_>>())
-    .bind(whence.iter().map(|whence| whence.user_agent.clone()).collect::<Vec<_>>())
-    .execute(connection)
-    .await?;
-    Ok(())
+    );
+    statement
+        .bind(used.iter().map(|(_, proof, _)| proof.passkey_id.0).collect::<Vec<_>>())
+        .bind(used.iter().map(|(_, proof, _)| i64::from(proof.counter)).collect::<Vec<_>>())
+        .bind(used.iter().map(|(_, proof, _)| proof.backed_up).collect::<Vec<_>>())
+        .bind(used.iter().map(|(.., at)| *at).collect::<Vec<_>>())
+        .bind(whence.iter().map(|whence| whence.country.clone()).collect::<Vec<_>>())
+        .bind(whence.iter().map(|whence| whence.city.clone()).collect::<Vec<_>>())
+        .bind(whence.iter().map(|whence| whence.user_agent.clone()).collect::<Vec<_>>());
 }
 
 async fn apply(connection: &mut PgConnection, recorded: &Recorded, event: &UserEvent) -> Result<(), ProjectionError> {

@@ -1,6 +1,6 @@
 //! Which profile picture a person has, and the sealed pictures beside the log.
 
-use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture, Tables};
 use chancery_domain::digest::Digest;
 use chancery_domain::ids::UserId;
 use chancery_domain::user::UserEvent;
@@ -19,11 +19,11 @@ impl Projection for Pictures {
         "pictures"
     }
 
-    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+    fn apply<'a>(&'a self, tables: &'a mut Tables<'_>, events: &'a [Recorded]) -> ProjectionFuture<'a> {
         Box::pin(async move {
             for recorded in events {
                 if let Event::User(event) = &recorded.event {
-                    apply(connection, recorded, event).await?;
+                    apply(tables.connection, recorded, event).await?;
                 }
             }
             Ok(())

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use chancery_adapters::event_store::{Feed, FeedError, Projection, ProjectionError};
+use chancery_adapters::event_store::{Feed, FeedError, Projection, ProjectionError, project};
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::prune;
@@ -131,9 +131,7 @@ async fn advance(
 ) -> Result<i64, RebuildError> {
     let events = feed.read_on(&mut *connection, after, BATCH.min(head - after)).await?;
     let mut transaction = connection.begin().await?;
-    for projection in projections {
-        projection.apply(&mut transaction, &events).await?;
-    }
+    project(projections, &mut transaction, &events).await?;
     transaction.commit().await?;
     Ok(events.last().map_or(head, |last| last.position))
 }

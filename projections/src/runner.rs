@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chancery_adapters::event_store::{Feed, FeedError, Projection, ProjectionError};
+use chancery_adapters::event_store::{Feed, FeedError, Projection, ProjectionError, project};
 use chancery_domain::Recorded;
 use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::watch;
@@ -137,7 +137,7 @@ impl Runner {
         events: &[Recorded],
         position: i64,
     ) -> Result<(), Stopped> {
-        self.projection.apply(&mut transaction, events).await?;
+        project(std::slice::from_ref(&self.projection), &mut transaction, events).await?;
         sqlx::query("UPDATE checkpoints SET position = $2, failure = NULL WHERE projection = $1")
             .bind(self.projection.name())
             .bind(position)

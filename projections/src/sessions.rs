@@ -1,6 +1,6 @@
 //! Browser sessions: whether a cookie still counts, and the list of devices.
 
-use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture, Tables, Together};
 use chancery_domain::context::{Origin, Place};
 use chancery_domain::ids::{PasskeyId, SessionId, UserId};
 use chancery_domain::session::{PasskeyProof, SessionEvent};
@@ -21,7 +21,7 @@ impl Projection for Sessions {
         "sessions"
     }
 
-    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+    fn apply<'a>(&'a self, tables: &'a mut Tables<'_>, events: &'a [Recorded]) -> ProjectionFuture<'a> {
         Box::pin(async move {
             let mut started = Vec::new();
             for recorded in events {
@@ -29,23 +29,25 @@ impl Projection for Sessions {
                     Event::Session(SessionEvent::Started { .. }) => started.push(recorded),
                     // Keep the order of events where one may rest on another.
                     Event::Session(event) => {
-                        insert(connection, &std::mem::take(&mut started)).await?;
-                        change(connection, recorded, event).await?;
+                        insert(&mut tables.together, &std::mem::take(&mut started))?;
+                        tables.send().await?;
+                        change(tables.connection, recorded, event).await?;
                     }
                     Event::User(event) => {
-                        insert(connection, &std::mem::take(&mut started)).await?;
-                        react(connection, recorded, event).await?;
+                        insert(&mut tables.together, &std::mem::take(&mut started))?;
+                        tables.send().await?;
+                        react(tables.connection, recorded, event).await?;
                     }
                     _ => {}
                 }
             }
-            insert(connection, &started).await
+            insert(&mut tables.together, &started)
         })
     }
 }
 
 /// Sign-ins of a batch in one statement.
-async fn insert(connection: &mut PgConnection, started: &[&Recorded]) -> Result<(), ProjectionError> {
+fn insert(together: &mut Together, started: &[&Recorded]) -> Result<(), ProjectionError> {
     if started.is_empty() {
         return Ok(());
     }
@@ -53,7 +55,7 @@ async fn insert(connection: &mut PgConnection, started: &[&Recorded]) -> Result<
     for recorded in started {
         rows.extend(SessionRow::started(recorded)?);
     }
-    sqlx::query(
+    let statement = together.write(
         "INSERT INTO sessions (session_id, user_id, secret, passkey_id, acr, amr, started_at, authenticated_at, used_at,
                                idle_seconds, expires_at, address, user_agent, country, city)
          SELECT id, user_id, secret, passkey_id, acr, string_to_array(amr, ' '), at, at, at, idle, expires,
@@ -61,22 +63,21 @@ async fn insert(connection: &mut PgConnection, started: &[&Recorded]) -> Result<
          FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[],
                      $8::bigint[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[])
               AS n(id, user_id, secret, passkey_id, acr, amr, at, idle, expires, address, agent, country, city)",
-    )
-    .bind(column(&rows, |row| row.session_id))
-    .bind(column(&rows, |row| row.user_id))
-    .bind(column(&rows, |row| row.secret.as_slice()))
-    .bind(column(&rows, |row| row.passkey_id))
-    .bind(column(&rows, |row| row.acr.as_str()))
-    .bind(column(&rows, |row| row.amr.join(" ")))
-    .bind(column(&rows, |row| row.started_at))
-    .bind(column(&rows, |row| row.idle_seconds))
-    .bind(column(&rows, |row| row.expires_at))
-    .bind(column(&rows, |row| row.address.as_deref()))
-    .bind(column(&rows, |row| row.user_agent.as_deref()))
-    .bind(column(&rows, |row| row.country.as_deref()))
-    .bind(column(&rows, |row| row.city.as_deref()))
-    .execute(connection)
-    .await?;
+    );
+    statement
+        .bind(column(&rows, |row| row.session_id))
+        .bind(column(&rows, |row| row.user_id))
+        .bind(column(&rows, |row| row.secret.as_slice()))
+        .bind(column(&rows, |row| row.passkey_id))
+        .bind(column(&rows, |row| row.acr.as_str()))
+        .bind(column(&rows, |row| row.amr.join(" ")))
+        .bind(column(&rows, |row| row.started_at))
+        .bind(column(&rows, |row| row.idle_seconds))
+        .bind(column(&rows, |row| row.expires_at))
+        .bind(column(&rows, |row| row.address.as_deref()))
+        .bind(column(&rows, |row| row.user_agent.as_deref()))
+        .bind(column(&rows, |row| row.country.as_deref()))
+        .bind(column(&rows, |row| row.city.as_deref()));
     Ok(())
 }
 

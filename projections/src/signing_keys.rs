@@ -1,6 +1,6 @@
 //! The signing keys and their states. Private keys are in no view: they are read, sealed, from their streams.
 
-use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture, Tables};
 use chancery_domain::signing_key::SigningKeyEvent;
 use chancery_domain::{Event, Recorded};
 use sqlx::types::Json;
@@ -15,11 +15,11 @@ impl Projection for SigningKeys {
         "signing_keys"
     }
 
-    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+    fn apply<'a>(&'a self, tables: &'a mut Tables<'_>, events: &'a [Recorded]) -> ProjectionFuture<'a> {
         Box::pin(async move {
             for recorded in events {
                 if let Event::SigningKey(event) = &recorded.event {
-                    apply(connection, &recorded.aggregate_id, event).await?;
+                    apply(tables.connection, &recorded.aggregate_id, event).await?;
                 }
             }
             Ok(())

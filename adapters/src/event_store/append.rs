@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument, Span};
 
 use super::StoreError;
-use super::batch::{BatchError, Kept, commit};
+use super::batch::{BatchError, Commit, Kept};
 use super::connection::Held;
 use super::flush::{Fate, Flusher, Written};
 use super::horizon::Horizon;
@@ -212,10 +212,8 @@ impl Writer {
     async fn commit_on(&mut self, mut held: Held, batch: &[Append]) -> Result<Fate, String> {
         let (mark, events) = (self.horizon.mark(), events(batch));
         let kept = if batch.len() < COMPANY { Kept::AtOnce } else { Kept::Later };
-        let committing = async |connection: &mut PgConnection| {
-            commit(connection, &self.projections, &events, self.horizon.node(), kept).await
-        };
-        let committed = held.within(WRITING, committing).await;
+        let commit = Commit { projections: &self.projections, units: &events, node: self.horizon.node(), kept };
+        let committed = held.within(WRITING, async |connection: &mut PgConnection| commit.run(connection).await).await;
         match committed.unwrap_or_else(|error| Err(BatchError::Unknown(error.to_string()))) {
             Ok(outcome) => {
                 self.connection = Some(held);

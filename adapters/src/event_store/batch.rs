@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use super::StoreError;
 use super::copy::CopyRows;
 use super::leaf::leaf_hash;
-use super::projection::{Projection, ProjectionError};
+use super::projection::{Projection, project};
 use super::row::NewEvent;
 
 /// What became of a batch.
@@ -40,23 +40,12 @@ pub(super) enum Kept {
     Later,
 }
 
-/// First without looking whether the events' places are free, which the insert finds out by itself, but only for all units
-/// together; where one was taken, again with a look at each.
-pub(super) async fn commit(
-    connection: &mut PgConnection,
-    projections: &[Arc<dyn Projection>],
-    units: &[&[NewEvent]],
-    node: &str,
-    kept: Kept,
-) -> Result<Outcome, BatchError> {
-    match attempt(connection, projections, units, node, kept, Places::Hoped).await {
-        Err(Broken::Taken) => attempt(connection, projections, units, node, kept, Places::Looked).await,
-        done => done,
-    }
-    .map_err(|broken| match broken {
-        Broken::Taken => BatchError::RolledBack("an event's place is taken by nobody".to_owned()),
-        Broken::Otherwise(error) => error,
-    })
+/// What is to be committed, and how.
+pub(super) struct Commit<'a> {
+    pub projections: &'a [Arc<dyn Projection>],
+    pub units: &'a [&'a [NewEvent]],
+    pub node: &'a str,
+    pub kept: Kept,
 }
 
 /// Whether the places of the events are free.
@@ -78,50 +67,68 @@ impl From<sqlx::Error> for Broken {
     }
 }
 
-async fn attempt(
-    connection: &mut PgConnection,
-    projections: &[Arc<dyn Projection>],
-    units: &[&[NewEvent]],
-    node: &str,
-    kept: Kept,
-    places: Places,
-) -> Result<Outcome, Broken> {
-    match write(connection, projections, units, node, kept, places).await {
-        Ok(outcome) => {
-            let interrupted = |error: sqlx::Error| Broken::Otherwise(BatchError::Unknown(error.to_string()));
-            connection.execute("COMMIT").await.map_err(interrupted)?;
-            Ok(outcome)
+impl Commit<'_> {
+    /// First without looking whether the events' places are free, which the insert finds out by itself, but only for all
+    /// units together; where one was taken, again with a look at each.
+    pub async fn run(&self, connection: &mut PgConnection) -> Result<Outcome, BatchError> {
+        match self.attempt(connection, Places::Hoped).await {
+            Err(Broken::Taken) => self.attempt(connection, Places::Looked).await,
+            done => done,
         }
-        Err(broken) => {
-            // Nothing was recorded in any case, and a connection that is lost will show it.
-            if let Err(error) = connection.execute("ROLLBACK").await {
-                tracing::debug!(%error, "a batch was not rolled back in so many words");
-            }
-            Err(broken)
-        }
+        .map_err(|broken| match broken {
+            Broken::Taken => BatchError::RolledBack("an event's place is taken by nobody".to_owned()),
+            Broken::Otherwise(error) => error,
+        })
     }
-}
 
-async fn write(
-    connection: &mut PgConnection,
-    projections: &[Arc<dyn Projection>],
-    units: &[&[NewEvent]],
-    node: &str,
-    kept: Kept,
-    places: Places,
-) -> Result<Outcome, Broken> {
-    let batch = begin(connection, units, node, kept, places).await?;
-    let events: Vec<&NewEvent> = batch.kept(units).collect();
-    insert(connection, &batch, &events).await.map_err(|error| match &error {
-        sqlx::Error::Database(refused) if refused.is_unique_violation() => Broken::Taken,
-        _ => error.into(),
-    })?;
-    let recorded: Vec<Recorded> = batch.placed(&events).map(|(event, at)| event.recorded(at, batch.at)).collect();
-    for projection in projections {
-        let failed = |error: ProjectionError| BatchError::RolledBack(format!("view {}: {error}", projection.name()));
-        projection.apply(connection, &recorded).await.map_err(failed).map_err(Broken::Otherwise)?;
+    async fn attempt(&self, connection: &mut PgConnection, places: Places) -> Result<Outcome, Broken> {
+        match self.write(connection, places).await {
+            Ok(outcome) => {
+                let interrupted = |error: sqlx::Error| Broken::Otherwise(BatchError::Unknown(error.to_string()));
+                connection.execute("COMMIT").await.map_err(interrupted)?;
+                Ok(outcome)
+            }
+            Err(broken) => {
+                // Nothing was recorded in any case, and a connection that is lost will show it.
+                if let Err(error) = connection.execute("ROLLBACK").await {
+                    tracing::debug!(%error, "a batch was not rolled back in so many words");
+                }
+                Err(broken)
+            }
+        }
     }
-    Ok(Outcome { units: batch.results(units), base: batch.base, recorded })
+
+    async fn write(&self, connection: &mut PgConnection, places: Places) -> Result<Outcome, Broken> {
+        let batch = self.begin(connection, places).await?;
+        let events: Vec<&NewEvent> = batch.kept(self.units).collect();
+        insert(connection, &batch, &events).await.map_err(|error| match &error {
+            sqlx::Error::Database(refused) if refused.is_unique_violation() => Broken::Taken,
+            _ => error.into(),
+        })?;
+        let recorded: Vec<Recorded> = batch.placed(&events).map(|(event, at)| event.recorded(at, batch.at)).collect();
+        let projected = project(self.projections, connection, &recorded).await;
+        projected.map_err(|error| Broken::Otherwise(BatchError::RolledBack(format!("views: {error}"))))?;
+        Ok(Outcome { units: batch.results(self.units), base: batch.base, recorded })
+    }
+
+    /// Begins the transaction, takes the lock, and learns where the log ends and which units may not follow.
+    async fn begin(&self, connection: &mut PgConnection, places: Places) -> Result<Batch, sqlx::Error> {
+        let Self { units, node, .. } = *self;
+        let begin = match self.kept {
+            Kept::AtOnce => "BEGIN",
+            Kept::Later => "BEGIN; SET LOCAL synchronous_commit = off",
+        };
+        if places == Places::Hoped && units.iter().copied().flatten().all(|event| event.claims.is_empty()) {
+            // All in one message: each round trip of the writer is one that all the others wait for. It takes no parameters, and
+            // no statement prepared by name, which a pooler between here and the server might not find again.
+            let begin_append =
+                "SELECT base, at FROM begin_append('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', ";
+            let row = connection.fetch_one(sqlx::raw_sql(&format!("{begin}; {begin_append}'{node}')"))).await?;
+            return Ok(Batch { base: row.try_get("base")?, at: row.try_get("at")?, refusals: vec![None; units.len()] });
+        }
+        connection.execute(begin).await?;
+        begin_append(connection, units, node, places).await
+    }
 }
 
 fn rolled_back(error: sqlx::Error) -> BatchError {
@@ -164,29 +171,6 @@ fn refusal_of(refusal: &str) -> StoreError {
         Some(kind) => StoreError::Claimed(kind),
         None => StoreError::Conflict,
     }
-}
-
-/// Begins the transaction, takes the lock, and learns where the log ends and which units may not follow.
-async fn begin(
-    connection: &mut PgConnection,
-    units: &[&[NewEvent]],
-    node: &str,
-    kept: Kept,
-    looked: Places,
-) -> Result<Batch, sqlx::Error> {
-    let begin = match kept {
-        Kept::AtOnce => "BEGIN",
-        Kept::Later => "BEGIN; SET LOCAL synchronous_commit = off",
-    };
-    if looked == Places::Hoped && units.iter().copied().flatten().all(|event| event.claims.is_empty()) {
-        // All in one message: each round trip of the writer is one that all the others wait for. It takes no parameters, and no
-        // statement prepared by name, which a pooler between here and the server might not find again.
-        let begin_append = "SELECT base, at FROM begin_append('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', ";
-        let row = connection.fetch_one(sqlx::raw_sql(&format!("{begin}; {begin_append}'{node}')"))).await?;
-        return Ok(Batch { base: row.try_get("base")?, at: row.try_get("at")?, refusals: vec![None; units.len()] });
-    }
-    connection.execute(begin).await?;
-    begin_append(connection, units, node, looked).await
 }
 
 async fn begin_append(

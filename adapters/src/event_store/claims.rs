@@ -4,7 +4,7 @@ use chancery_domain::Recorded;
 use chancery_domain::claim::ClaimChange;
 use sqlx::PgConnection;
 
-use super::projection::{Projection, ProjectionError, ProjectionFuture};
+use super::projection::{Projection, ProjectionError, ProjectionFuture, Tables};
 use crate::vault::Vault;
 
 /// Keeps the table of claims that `append_events` checks.
@@ -55,7 +55,7 @@ impl Projection for Claims {
         "claims"
     }
 
-    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
-        Box::pin(self.write(connection, events))
+    fn apply<'a>(&'a self, tables: &'a mut Tables<'_>, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+        Box::pin(self.write(tables.connection, events))
     }
 }

@@ -19,6 +19,7 @@ mod memory;
 mod projection;
 mod recent;
 mod row;
+mod together;
 mod unit;
 mod wakeup;
 
@@ -39,7 +40,8 @@ pub use copy::CopyRows;
 pub use feed::{Feed, FeedError, StoredRow, StreamNews};
 pub use gathered::Loaded;
 pub use horizon::{Follower, Horizon, News};
-pub use projection::{Projection, ProjectionError, ProjectionFuture};
+pub use projection::{Projection, ProjectionError, ProjectionFuture, Tables, project};
+pub use together::Together;
 pub use unit::Unit;
 pub use wakeup::{Heard, listen};
 

@@ -17,7 +17,7 @@ mod whom;
 
 use std::collections::BTreeSet;
 
-use chancery_adapters::event_store::{CopyRows, Projection, ProjectionError, ProjectionFuture};
+use chancery_adapters::event_store::{CopyRows, Projection, ProjectionError, ProjectionFuture, Tables};
 use chancery_domain::grant::GrantEvent;
 use chancery_domain::user::UserEvent;
 use chancery_domain::{Event, Personal, Recorded};
@@ -51,13 +51,13 @@ impl Projection for Audit {
         "audit"
     }
 
-    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+    fn apply<'a>(&'a self, tables: &'a mut Tables<'_>, events: &'a [Recorded]) -> ProjectionFuture<'a> {
         Box::pin(async move {
-            let mut streams = Streams::before(connection, events, &self.beginnings).await?;
+            let mut streams = Streams::before(tables.connection, events, &self.beginnings).await?;
             let entries: Vec<Entry> =
                 events.iter().map(|recorded| Entry::of(recorded, &streams.follow(recorded))).collect();
-            insert(connection, &entries).await?;
-            forget_erased(connection, &entries).await
+            insert(tables.connection, &entries).await?;
+            forget_erased(tables.connection, &entries).await
         })
     }
 }

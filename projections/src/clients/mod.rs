@@ -4,7 +4,7 @@ mod list;
 
 use std::collections::HashMap;
 
-use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture, Tables};
 use chancery_domain::client::{ClientEvent, ClientSettings};
 use chancery_domain::digest::Digest;
 use chancery_domain::group::GroupEvent;
@@ -27,16 +27,16 @@ impl Projection for Clients {
         "clients"
     }
 
-    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+    fn apply<'a>(&'a self, tables: &'a mut Tables<'_>, events: &'a [Recorded]) -> ProjectionFuture<'a> {
         Box::pin(async move {
             for recorded in events {
                 match &recorded.event {
-                    Event::Client(event) => apply(connection, recorded, event).await?,
+                    Event::Client(event) => apply(tables.connection, recorded, event).await?,
                     // A restricted app stays restricted when one of its groups goes.
                     Event::Group(GroupEvent::Deleted) => {
                         sqlx::query("DELETE FROM client_groups WHERE group_id = $1")
                             .bind(crate::uuid(recorded)?)
-                            .execute(&mut *connection)
+                            .execute(&mut *tables.connection)
                             .await?;
                     }
                     _ => {}

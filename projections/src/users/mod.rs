@@ -3,7 +3,7 @@
 mod person;
 mod query;
 
-use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture};
+use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture, Tables};
 use chancery_domain::user::{Profile, RegisteredVia, UserEvent};
 use chancery_domain::{Event, Recorded};
 use sqlx::PgConnection;
@@ -24,15 +24,15 @@ impl Projection for Users {
         "users"
     }
 
-    fn apply<'a>(&'a self, connection: &'a mut PgConnection, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+    fn apply<'a>(&'a self, tables: &'a mut Tables<'_>, events: &'a [Recorded]) -> ProjectionFuture<'a> {
         Box::pin(async move {
             for recorded in events {
                 match &recorded.event {
-                    Event::User(event) => apply(connection, recorded, event).await?,
+                    Event::User(event) => apply(tables.connection, recorded, event).await?,
                     Event::Group(chancery_domain::group::GroupEvent::Deleted) => {
                         sqlx::query("DELETE FROM memberships WHERE group_id = $1::uuid")
                             .bind(crate::uuid(recorded)?)
-                            .execute(&mut *connection)
+                            .execute(&mut *tables.connection)
                             .await?;
                     }
                     _ => {}
