@@ -3,7 +3,7 @@
 //! How far this went is noted (`pruned`), and a rebuild removes as much from what it made, so that both come out equal:
 //! whether a row goes depends on nothing that a later event changes. The log and the history stay as they are.
 
-use sqlx::{Connection, FromRow, PgConnection, PgPool};
+use sqlx::{Connection, Executor, FromRow, PgConnection, PgPool};
 use time::{Duration, OffsetDateTime};
 
 /// How long what has ended is kept: clocks of nodes differ, and a mail about a link may wait for its server.
@@ -71,23 +71,29 @@ async fn step(connection: &mut PgConnection, cutoff: OffsetDateTime) -> Result<O
         .bind(noted.position)
         .execute(&mut *transaction)
         .await?;
-    let removed = remove(&mut transaction, "views", noted, ROWS).await?;
+    let removed = remove(&mut transaction, "views", ROWS).await?;
     transaction.commit().await?;
     let done = removed == Pruned::default() && position == before.position;
     Ok((!done).then_some(removed))
 }
 
-/// Removes from what a rebuild made as much as is gone from the live views, and from those what is left of it. Nothing is
-/// removed elsewhere until the transaction ends.
+/// Removes from what a rebuild made as much as is gone from the live views. Nothing is removed elsewhere until the transaction
+/// ends.
 ///
 /// # Errors
 /// Those of the database.
 pub(crate) async fn level(transaction: &mut PgConnection, shadow: &str) -> Result<(), sqlx::Error> {
-    let noted: Noted = sqlx::query_as("SELECT * FROM public.pruned FOR UPDATE").fetch_one(&mut *transaction).await?;
-    for schema in [shadow, "views"] {
-        remove(transaction, schema, noted, i64::MAX).await?;
+    transaction.execute("SELECT FROM public.pruned FOR UPDATE").await?;
+    remove(transaction, shadow, i64::MAX).await.map(drop)
+}
+
+/// Which rows of a view are gone, or go next: what a rebuild makes of them is no difference.
+pub(crate) fn ended(table: &str) -> Option<&'static str> {
+    match table {
+        "sessions" | "enrollments" => Some("expires_at < (SELECT ended_before FROM public.pruned)"),
+        "grants" | "grant_cutoffs" => Some("position <= (SELECT position FROM public.pruned)"),
+        _ => None,
     }
-    Ok(())
 }
 
 /// Up to which position no grant can be of use any more: the longest that any app's tokens were ever allowed to live is
@@ -118,26 +124,26 @@ async fn ended_grants(connection: &mut PgConnection, after: i64, cutoff: OffsetD
 }
 
 /// Rows that an append is changing are passed over, so that neither waits for the other; they go next time.
-async fn remove(connection: &mut PgConnection, schema: &str, noted: Noted, rows: i64) -> Result<Pruned, sqlx::Error> {
-    let Noted { ended_before, position } = noted;
-    let of = |table: &str, row: &str, ended: &str| {
-        format!(
-            "DELETE FROM {schema}.{table} WHERE ({row}) IN
-             (SELECT {row} FROM {schema}.{table} WHERE {ended} LIMIT $2 FOR UPDATE SKIP LOCKED)"
-        )
-    };
-    let sessions = of("sessions", "session_id", "expires_at < $1");
-    let sessions = sqlx::query(&sessions).bind(ended_before).bind(rows).execute(&mut *connection).await?;
-    let enrollments = of("enrollments", "enrollment_id", "expires_at < $1");
-    let enrollments = sqlx::query(&enrollments).bind(ended_before).bind(rows).execute(&mut *connection).await?;
-    let grants = of("grants", "grant_id", "position <= $1");
-    let grants = sqlx::query(&grants).bind(position).bind(rows).execute(&mut *connection).await?;
+async fn remove(connection: &mut PgConnection, schema: &str, rows: i64) -> Result<Pruned, sqlx::Error> {
+    let sessions = remove_from(connection, schema, "sessions", "session_id", rows).await?;
+    let enrollments = remove_from(connection, schema, "enrollments", "enrollment_id", rows).await?;
+    let grants = remove_from(connection, schema, "grants", "grant_id", rows).await?;
     // What ended those grants ends no other.
-    let cutoffs = of("grant_cutoffs", "aggregate_type, aggregate_id", "position <= $1");
-    sqlx::query(&cutoffs).bind(position).bind(rows).execute(&mut *connection).await?;
-    Ok(Pruned {
-        sessions: sessions.rows_affected(),
-        enrollments: enrollments.rows_affected(),
-        grants: grants.rows_affected(),
-    })
+    remove_from(connection, schema, "grant_cutoffs", "aggregate_type, aggregate_id", rows).await?;
+    Ok(Pruned { sessions, enrollments, grants })
+}
+
+async fn remove_from(
+    connection: &mut PgConnection,
+    schema: &str,
+    table: &str,
+    key: &str,
+    rows: i64,
+) -> Result<u64, sqlx::Error> {
+    let Some(ended) = ended(table) else { return Ok(0) };
+    let sql = format!(
+        "DELETE FROM {schema}.{table} WHERE ({key}) IN
+         (SELECT {key} FROM {schema}.{table} WHERE {ended} LIMIT $1 FOR UPDATE SKIP LOCKED)"
+    );
+    Ok(sqlx::query(&sql).bind(rows).execute(connection).await?.rows_affected())
 }

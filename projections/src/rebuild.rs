@@ -1,9 +1,9 @@
 //! Rebuilding every view from the log, beside the live ones, and comparing.
 //!
-//! A shadow schema is made with the same tables, the same projections fill it from position 1, and at the end, under the
-//! append lock, when both schemas stand at the same position and lack the same old rows (`prune`), they are compared row by
-//! row. With `swap`, the shadow
-//! then takes the place of the live schema in the same transaction.
+//! A shadow schema is made with the same tables, and the same projections fill it from position 1. Row by row it is compared
+//! in a snapshot, in which both schemas stand at the same position: an append writes its events and its views in one
+//! transaction, and a view that follows has its checkpoint moved in its own. So nobody waits for the comparison. With `swap`,
+//! the shadow is then brought to the log's end under the append lock, and takes the place of the live schema.
 
 use std::sync::Arc;
 
@@ -63,49 +63,92 @@ pub async fn rebuild(
     mut progress: impl FnMut(i64, i64),
 ) -> Result<Report, RebuildError> {
     let tables = make_shadow(connection).await?;
+    let mut shadow = Shadow { feed, transactional, catch_up, position: 0, followed: vec![0; catch_up.len()] };
     let head = feed.head().await?;
-    let mut position = 0;
-    while position < head {
-        position = advance(connection, feed, position, head, transactional).await?;
-        progress(position, head);
+    while shadow.position < head {
+        shadow.position = advance(connection, feed, shadow.position, head, transactional).await?;
+        progress(shadow.position, head);
     }
-    let mut followed = Vec::with_capacity(catch_up.len());
-    for projection in catch_up {
-        followed.push(follow_live(connection, feed, 0, projection, "").await?);
+    shadow.follow(connection, "").await?;
+
+    let mut report = shadow.compare(connection, &tables).await?;
+    if !report.equal() {
+        // Somebody who was erased after the snapshot, and before what the log has of them was read, looks like a difference.
+        report = shadow.compare(connection, &tables).await?;
+    }
+    let end = match swap {
+        true => shadow.swap(connection).await,
+        false => {
+            connection.execute(format!("DROP SCHEMA {SHADOW} CASCADE").as_str()).await.map(drop).map_err(Into::into)
+        }
+    };
+    end?;
+    connection.execute("SET search_path = views, public").await?;
+    Ok(Report { swapped: swap, ..report })
+}
+
+/// The schema that is being filled.
+struct Shadow<'a> {
+    feed: &'a Feed,
+    transactional: &'a [Arc<dyn Projection>],
+    catch_up: &'a [Arc<dyn Projection>],
+    /// Where the transactional views stand.
+    position: i64,
+    /// Where each of the others stands.
+    followed: Vec<i64>,
+}
+
+impl Shadow<'_> {
+    /// Brings all views to where the live ones stand, as the transaction sees them.
+    async fn catch_up(&mut self, transaction: &mut PgConnection, lock: &str) -> Result<(), RebuildError> {
+        let head = "SELECT coalesce(max(position), 0) FROM events";
+        let head = sqlx::query_scalar(head).fetch_one(&mut *transaction).await?;
+        while self.position < head {
+            self.position = advance(transaction, self.feed, self.position, head, self.transactional).await?;
+        }
+        self.follow(transaction, lock).await
     }
 
-    let mut transaction = connection.begin().await?;
-    // No append can commit from here on: the rest of the log is short and the two stand still.
-    transaction.execute("SELECT pg_advisory_xact_lock(4207849484)").await?;
-    let head = sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM events").fetch_one(&mut *transaction).await?;
-    while position < head {
-        position = advance(&mut transaction, feed, position, head, transactional).await?;
-    }
-    for (projection, at) in catch_up.iter().zip(followed) {
-        // Taking the checkpoint's row stops the live runner until this transaction ends.
-        let at = follow_live(&mut transaction, feed, at, projection, "FOR UPDATE").await?;
-        sqlx::query("INSERT INTO checkpoints (projection, position) VALUES ($1, $2)")
+    /// Brings each catch-up view to where its live checkpoint stands.
+    async fn follow(&mut self, connection: &mut PgConnection, lock: &str) -> Result<(), RebuildError> {
+        for (projection, at) in self.catch_up.iter().zip(&mut self.followed) {
+            *at = follow_live(connection, self.feed, *at, projection, lock).await?;
+            sqlx::query(
+                "INSERT INTO checkpoints (projection, position) VALUES ($1, $2)
+                 ON CONFLICT (projection) DO UPDATE SET position = excluded.position",
+            )
             .bind(projection.name())
-            .bind(at)
-            .execute(&mut *transaction)
+            .bind(*at)
+            .execute(&mut *connection)
             .await?;
+        }
+        Ok(())
     }
-    prune::level(&mut transaction, SHADOW).await?;
-    let mut compared = Vec::new();
-    for table in tables {
-        compared.push(compare(&mut transaction, &table).await?);
+
+    async fn compare(&mut self, connection: &mut PgConnection, tables: &[String]) -> Result<Report, RebuildError> {
+        let mut transaction = connection.begin().await?;
+        transaction.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
+        self.catch_up(&mut transaction, "").await?;
+        let mut compared = Vec::with_capacity(tables.len());
+        for table in tables {
+            compared.push(compare(&mut transaction, table).await?);
+        }
+        transaction.commit().await?;
+        Ok(Report { position: self.position, tables: compared, swapped: false })
     }
-    let report = Report { position: head, tables: compared, swapped: swap };
-    if swap {
+
+    async fn swap(&mut self, connection: &mut PgConnection) -> Result<(), RebuildError> {
+        let mut transaction = connection.begin().await?;
+        // No append can commit from here on, and the checkpoints' rows stop the live runners until this transaction ends.
+        transaction.execute("SELECT pg_advisory_xact_lock(4207849484)").await?;
+        self.catch_up(&mut transaction, "FOR UPDATE").await?;
+        prune::level(&mut transaction, SHADOW).await?;
         transaction.execute("ALTER SCHEMA views RENAME TO views_replaced").await?;
         transaction.execute(format!("ALTER SCHEMA {SHADOW} RENAME TO views").as_str()).await?;
         transaction.execute("DROP SCHEMA views_replaced CASCADE").await?;
-    } else {
-        transaction.execute(format!("DROP SCHEMA {SHADOW} CASCADE").as_str()).await?;
+        transaction.commit().await?;
+        Ok(())
     }
-    transaction.commit().await?;
-    connection.execute("SET search_path = views, public").await?;
-    Ok(report)
 }
 
 async fn make_shadow(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
@@ -154,11 +197,15 @@ async fn follow_live(
     Ok(at)
 }
 
+/// Rows that are or could be pruned count for neither.
 async fn compare(connection: &mut PgConnection, table: &str) -> Result<Compared, sqlx::Error> {
+    let gone = prune::ended(table).unwrap_or("false");
+    let of = |schema: &str| format!("(SELECT * FROM {schema}.{table} WHERE NOT ({gone}))");
+    let (rebuilt, live) = (of(SHADOW), of("views"));
     let sql = format!(
-        "SELECT (SELECT count(*) FROM {SHADOW}.{table}),
-                (SELECT count(*) FROM (TABLE {SHADOW}.{table} EXCEPT ALL TABLE views.{table}) AS only_rebuilt)
-              + (SELECT count(*) FROM (TABLE views.{table} EXCEPT ALL TABLE {SHADOW}.{table}) AS only_live)"
+        "SELECT (SELECT count(*) FROM {rebuilt} AS rebuilt),
+                (SELECT count(*) FROM ({rebuilt} EXCEPT ALL {live}) AS only_rebuilt)
+              + (SELECT count(*) FROM ({live} EXCEPT ALL {rebuilt}) AS only_live)"
     );
     let (rows, differing) = sqlx::query_as(&sql).fetch_one(connection).await?;
     Ok(Compared { table: table.to_owned(), rows, differing })

@@ -12,7 +12,10 @@ use chancery_tests::node::Person;
 use chancery_tests::server::Server;
 use futures_util::FutureExt;
 use serde_json::json;
+use sqlx::{Postgres, Transaction};
 use time::{Duration, OffsetDateTime};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 /// What only somebody who is erased later is called: username, address, names.
 const GONE: [&str; 4] = ["quasimodo", "quasimodo@example.org", "Quasi", "Vanishing"];
@@ -101,6 +104,48 @@ async fn ev09_a_replay_from_zero_equals_the_live_views() {
 
     assert_equal(&report);
     assert_eq!(report.position, server.app.store.feed().head().await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ev09_nobody_waits_while_the_views_are_compared() {
+    let server = Server::start().await;
+    let mut ada = busy_day(&server).await;
+    assert!(server.app.history_reached(server.app.store.head()).await);
+    let before = server.app.store.head();
+    let (locked, lock) = oneshot::channel();
+
+    let mut locked = Some(locked);
+    let rebuilding = try_rebuild(&server, false, |_, _| {
+        let Some(locked) = locked.take() else { return };
+        tokio::task::block_in_place(|| Handle::current().block_on(lock_history(&server, locked)));
+    });
+    let meanwhile = async {
+        let blocking = lock.await.unwrap();
+        wait_for_the_comparison(&server).await;
+        ada.sign_in().await.expect(200);
+        server.person("carol").await;
+        blocking.rollback().await.unwrap();
+    };
+    let (report, ()) = tokio::join!(rebuilding, meanwhile);
+
+    let report = report.unwrap();
+    assert_equal(&report);
+    assert_eq!(report.position, before);
+}
+
+async fn lock_history(server: &Server, locked: oneshot::Sender<Transaction<'static, Postgres>>) {
+    let mut transaction = server.app.pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE audit IN ACCESS EXCLUSIVE MODE").execute(&mut *transaction).await.unwrap();
+    locked.send(transaction).unwrap();
+}
+
+/// Until it has come to the table of the history.
+async fn wait_for_the_comparison(server: &Server) {
+    let waiting = "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                                  WHERE NOT l.granted AND l.relation = 'audit'::regclass AND a.query LIKE '%EXCEPT ALL%')";
+    while !sqlx::query_scalar::<_, bool>(waiting).fetch_one(&server.app.pool).await.unwrap() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
 }
 
 /// Decision 13: enabling became a cut-off when there were views already.
@@ -243,7 +288,7 @@ async fn what_ended_long_ago_leaves_the_views_and_a_rebuild_comes_out_equal() {
     let removed = [one.sessions + other.sessions, one.enrollments + other.enrollments, one.grants + other.grants];
     assert_eq!(removed[..], [before[0] as u64, before[1] as u64, before[2] as u64]);
     assert_eq!(history(&server).await, told);
-    assert_equal(&rebuilt_without(&server, &["sessions", "enrollments", "grants", "grant_cutoffs"]).await);
+    assert_equal(&rebuilt_without(&server, false, &["sessions", "enrollments", "grants", "grant_cutoffs"]).await);
     ada.sign_in().await.expect(200);
     let wiki = server.client(&json!({})).await;
     let code = ada.authorize(&wiki, &[]).await.expect(303).parameter("code").unwrap();
@@ -253,8 +298,8 @@ async fn what_ended_long_ago_leaves_the_views_and_a_rebuild_comes_out_equal() {
 }
 
 /// The tables that were emptied do not count for how much there is to compare.
-async fn rebuilt_without(server: &Server, emptied: &[&str]) -> Report {
-    let mut report = rebuilt(server, false).await;
+async fn rebuilt_without(server: &Server, swap: bool, emptied: &[&str]) -> Report {
+    let mut report = rebuilt(server, swap).await;
     for table in report.tables.iter_mut().filter(|table| emptied.contains(&table.table.as_str())) {
         assert_eq!(table.rows, 0, "{table:?}");
         table.rows = 1;
@@ -263,7 +308,7 @@ async fn rebuilt_without(server: &Server, emptied: &[&str]) -> Report {
 }
 
 #[tokio::test]
-async fn what_is_noted_and_not_yet_removed_is_removed_by_the_rebuild() {
+async fn what_is_noted_and_not_yet_removed_is_no_difference_and_goes_with_the_swap() {
     let server = Server::start().await;
     busy_day(&server).await;
     let told = history(&server).await;
@@ -275,7 +320,10 @@ async fn what_is_noted_and_not_yet_removed_is_removed_by_the_rebuild() {
         .await
         .unwrap();
 
-    assert_equal(&rebuilt_without(&server, &["sessions", "enrollments", "grants", "grant_cutoffs"]).await);
+    let emptied = ["sessions", "enrollments", "grants", "grant_cutoffs"];
+    assert_equal(&rebuilt_without(&server, false, &emptied).await);
+    assert_ne!(short_lived(&server).await, [0, 0, 0, 0], "who compares changes nothing");
+    assert_equal(&rebuilt_without(&server, true, &emptied).await);
     assert_eq!(short_lived(&server).await, [0, 0, 0, 0]);
     assert_eq!(history(&server).await, told);
 }
