@@ -92,6 +92,23 @@ pub async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::E
     PgConnection::connect_with(&with_search_path(options.clone())).await
 }
 
+/// SQLSTATE `protocol_violation`: how a pooler refuses connection options.
+const PROTOCOL_VIOLATION: &str = "08P01";
+
+/// Whether the search path reaches Postgres. A pooler such as PgBouncer refuses it or keeps it to itself.
+///
+/// # Errors
+/// What the driver says when the server cannot be reached.
+pub async fn takes_search_path(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
+    let mut connection = match connect(options).await {
+        Ok(connection) => connection,
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(PROTOCOL_VIOLATION) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let path: String = sqlx::query_scalar("SHOW search_path").fetch_one(&mut connection).await?;
+    Ok(path == SEARCH_PATH)
+}
+
 /// Migrations of a newer release are left alone: they only add, so that nodes of both releases work on the same schema.
 static MIGRATIONS: Migrator = Migrator { ignore_missing: true, ..sqlx::migrate!("../migrations") };
 

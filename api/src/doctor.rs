@@ -12,7 +12,7 @@ use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
 
 use crate::config::{Config, Listen, TrustProxy};
-use crate::wiring::{self, Ground};
+use crate::wiring::{self, BEHIND_A_POOLER, Ground};
 
 /// What was found, one line each.
 #[derive(Debug, Default)]
@@ -39,7 +39,9 @@ pub async fn examine(config: &Config, ground: Option<&Ground>, clock: &dyn Clock
     findings.proxy(config);
     if let Some(ground) = ground {
         let pool = postgres::pool(ground.app.clone(), 1);
-        if findings.database(&pool, clock).await {
+        if let Ok(false) = postgres::takes_search_path(&ground.app).await {
+            findings.bad("database", BEHIND_A_POOLER);
+        } else if findings.database(&pool, clock).await {
             findings.keys(config, pool).await;
         }
     }

@@ -62,6 +62,10 @@ pub struct Doubles {
     pub audit_log: AuditLog,
 }
 
+/// What is wrong, and what to do, where the database is not reached as it has to be.
+pub const BEHIND_A_POOLER: &str = "DATABASE_URL leads to a pooler, such as PgBouncer, that passes no search_path on: give the \
+                                   address of Postgres itself. Chancery has a pool of its own";
+
 /// Finds or starts the database.
 ///
 /// # Errors
@@ -99,8 +103,13 @@ impl Ground {
     /// Brings the schema up to date and gives the serving role its rights.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Those of the database, and that something between here and Postgres is in the way.
     pub async fn prepare(&self) -> anyhow::Result<()> {
+        for options in [&self.owner, &self.app] {
+            if !postgres::takes_search_path(options).await.context("the database does not answer")? {
+                anyhow::bail!(BEHIND_A_POOLER);
+            }
+        }
         postgres::migrate(&self.owner).await.context("the schema could not be brought up to date")?;
         if let Some(role) = &self.app_role {
             postgres::grant(&mut postgres::connect(&self.owner).await?, role).await?;

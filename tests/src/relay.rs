@@ -45,6 +45,8 @@ pub struct Relay {
     target: Arc<Mutex<Target>>,
     /// When a node sends this, the network falls silent as soon as it has arrived.
     tripwire: Arc<Mutex<Option<&'static [u8]>>>,
+    /// What nodes send and the database never hears: blanks arrive in its place.
+    withheld: Arc<Mutex<Option<&'static [u8]>>>,
 }
 
 impl Relay {
@@ -56,6 +58,7 @@ impl Relay {
             network: watch::Sender::new(Network::OPEN),
             target: Arc::new(Mutex::new(target)),
             tripwire: Arc::default(),
+            withheld: Arc::default(),
         };
         tokio::spawn(relay.clone().run(listener));
         relay
@@ -88,6 +91,11 @@ impl Relay {
         let mut network = self.network.subscribe();
         let fallen_silent = network.wait_for(|network| *network == Network::Silent);
         drop(tokio::time::timeout(PATIENCE, fallen_silent).await.expect("the node never sent it").unwrap());
+    }
+
+    /// Keeps this to itself from now on, as poolers do with the options of a connection.
+    pub fn withhold(&self, bytes: &'static [u8]) {
+        *self.withheld.lock().unwrap() = Some(bytes);
     }
 
     async fn run(self, listener: TcpListener) {
@@ -147,6 +155,9 @@ impl Relay {
                     Ok(length) => length,
                 };
                 piece.truncate(length);
+                if from_node {
+                    self.censor(&mut piece);
+                }
                 count += 1;
                 let (delay, lossy) = match *self.network.borrow() {
                     Network::Open { delay, lossy } => (delay, lossy),
@@ -173,6 +184,13 @@ impl Relay {
             () = reading => {}
             () = writing => {}
             () = fallen_silent => std::future::pending().await,
+        }
+    }
+
+    fn censor(&self, piece: &mut [u8]) {
+        let Some(withheld) = *self.withheld.lock().unwrap() else { return };
+        if let Some(at) = piece.windows(withheld.len()).position(|window| window == withheld) {
+            piece[at..at + withheld.len()].fill(b' ');
         }
     }
 

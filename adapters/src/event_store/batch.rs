@@ -119,8 +119,8 @@ impl Commit<'_> {
             Kept::Later => "BEGIN; SET LOCAL synchronous_commit = off",
         };
         if places == Places::Hoped && units.iter().copied().flatten().all(|event| event.claims.is_empty()) {
-            // All in one message: each round trip of the writer is one that all the others wait for. It takes no parameters, and
-            // no statement prepared by name, which a pooler between here and the server might not find again.
+            // All in one message: each round trip of the writer is one that all the others wait for. It takes no parameters, which
+            // such a message cannot carry.
             let begin_append =
                 "SELECT base, at FROM begin_append('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', ";
             let row = connection.fetch_one(sqlx::raw_sql(&format!("{begin}; {begin_append}'{node}')"))).await?;

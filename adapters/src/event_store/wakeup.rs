@@ -1,7 +1,7 @@
 //! Waking those who wait for events: this node's by a watch channel, other nodes' by LISTEN/NOTIFY.
 //!
 //! A notification is only a hint. The connection that listens is also the node's pulse: when it has heard nothing for a
-//! second, it asks where the log ends, which finds what a lost notification or a pooler kept back, and whether the server
+//! second, it asks where the log ends, which finds what a lost notification kept back, and whether the server
 //! still answers (decision 14).
 
 use std::sync::Arc;

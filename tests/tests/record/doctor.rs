@@ -1,13 +1,17 @@
 //! `chancery doctor` on databases that are well, unprepared, and set up with another key.
 
+use std::process::Output;
+
 use chancery_adapters::postgres;
 use chancery_adapters::vault::Vault;
 use chancery_domain::secret::Secret;
 use chancery_tests::node::ENCRYPTION_KEY;
 use chancery_tests::postgres::{fresh_database, url_of};
+use chancery_tests::relay::Relay;
 use chancery_tests::server::Server;
 use sqlx::postgres::PgConnectOptions;
 use tokio::process::Command;
+use url::Url;
 
 use crate::support::serving_role;
 
@@ -15,17 +19,21 @@ use crate::support::serving_role;
 async fn doctor(database: &PgConnectOptions, settings: &[(&str, &str)]) -> (bool, String) {
     let mut url = url_of(database);
     url.set_username(database.get_username()).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_chancery_node"))
-        .arg("doctor")
+    let output = chancery("doctor", &url, settings).await;
+    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}
+
+async fn chancery(command: &str, database: &Url, settings: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_chancery_node"))
+        .arg(command)
         .env_clear()
-        .env("DATABASE_URL", url.as_str())
+        .env("DATABASE_URL", database.as_str())
         .env("ENCRYPTION_KEY", ENCRYPTION_KEY)
         .env("LOG_LEVEL", "off")
         .envs(settings.iter().copied())
         .output()
         .await
-        .unwrap();
-    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+        .unwrap()
 }
 
 #[tokio::test]
@@ -56,6 +64,26 @@ async fn what_is_wrong_is_named_with_what_to_do() {
     assert!(!content);
     assert!(says.contains("mind  proxy") && says.contains("set TRUST_PROXY"), "{says}");
     assert!(says.contains("BAD   places") && says.contains("/nowhere/city.mmdb"), "{says}");
+}
+
+#[tokio::test]
+async fn a_pooler_that_passes_no_search_path_on_is_named_by_it_and_stops_the_start() {
+    let database = fresh_database().await;
+    let relay = Relay::to_test_server().await;
+    relay.withhold(b"-c search_path=views,public");
+    let mut url = url_of(&database);
+    url.set_host(Some("127.0.0.1")).unwrap();
+    url.set_port(Some(relay.port)).unwrap();
+
+    let [doctor, server] = [chancery("doctor", &url, &[]).await, chancery("serve", &url, &[]).await];
+
+    let says = String::from_utf8(doctor.stdout).unwrap();
+    assert!(!doctor.status.success() && says.contains("BAD   database") && says.contains("a pooler"), "{says}");
+    let says = String::from_utf8(server.stderr).unwrap();
+    assert!(!server.status.success() && says.contains("DATABASE_URL leads to a pooler"), "{says}");
+    let mut connection = postgres::connect(&database).await.unwrap();
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname IN ('public', 'views')";
+    assert_eq!(sqlx::query_scalar::<_, i64>(tables).fetch_one(&mut connection).await.unwrap(), 0);
 }
 
 #[tokio::test]
