@@ -1,4 +1,4 @@
-//! Caddy in front of one or several nodes, as `deploy/Caddyfile` sets it up.
+//! Caddy in front of one or several nodes, as `deploy/Caddyfile` and `compose.yaml` set it up.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -30,6 +30,7 @@ impl Caddy {
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/Caddyfile"))
             .env("DOMAIN", format!("http://localhost:{port}, {base}"))
             .env("CHANCERY", nodes.join(" "))
+            .env("GOMAXPROCS", "1")
             .env("CADDY_ADMIN", format!("unix/{}/admin", work.display()))
             .env("XDG_DATA_HOME", &work)
             .env("XDG_CONFIG_HOME", &work)
