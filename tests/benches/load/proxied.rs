@@ -58,7 +58,8 @@ pub async fn beside_direct() {
 pub async fn caddy_alone() {
     let address = format!("127.0.0.1:{}", free_port());
     let mut command = Command::new("caddy");
-    command.args(["respond", "--listen", &address, "hello"]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(["respond", "--listen", &address, "hello"]).env("GOMAXPROCS", "1");
+    command.stdout(Stdio::null()).stderr(Stdio::null());
     let _caddy = command.kill_on_drop(true).spawn().unwrap();
     while tokio::net::TcpStream::connect(&address).await.is_err() {
         tokio::task::yield_now().await;
