@@ -18,8 +18,8 @@ use crate::admin::api_keys::{key_error, new_key};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::Circumstances;
+use crate::http::see_other::see_other;
 use crate::http::session::SignedIn;
-use crate::oidc::authorize::see_other;
 use crate::pages::house::{ApiKey, ApiKeys, Confirm, Field, Revealed, Room};
 use crate::pages::render::page;
 

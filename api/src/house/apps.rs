@@ -9,7 +9,7 @@ use crate::admin::authorized_clients;
 use crate::admin::clients::{client_id, existing};
 use crate::app::App;
 use crate::http::request::Circumstances;
-use crate::oidc::authorize::see_other;
+use crate::http::see_other::see_other;
 use crate::pages::house::{App as AppCard, Apps, Confirm, Room};
 use crate::pages::render::page;
 

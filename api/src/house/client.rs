@@ -19,8 +19,8 @@ use crate::admin::clients::{changing, client_id, execute_all, existing, full_jso
 use crate::app::App;
 use crate::http::precondition::{Seen, entity_tag, is_outrun};
 use crate::http::request::Circumstances;
+use crate::http::see_other::see_other;
 use crate::http::session::SignedIn;
-use crate::oidc::authorize::see_other;
 use crate::pages::house::{ClientPage, Confirm, Endpoint, Field, Notice, Revealed, Room, SecretRow};
 use crate::pages::render::page;
 

@@ -19,7 +19,7 @@ use crate::admin::clients::{client_id, execute_all, existing};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::Circumstances;
-use crate::oidc::authorize::see_other;
+use crate::http::see_other::see_other;
 use crate::pages::house::{Confirm, Field, Revealed, Room};
 use crate::pages::render::page;
 

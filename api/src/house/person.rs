@@ -21,8 +21,8 @@ use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::precondition::{Seen, entity_tag, is_outrun};
 use crate::http::request::Circumstances;
+use crate::http::see_other::see_other;
 use crate::http::session::SignedIn;
-use crate::oidc::authorize::see_other;
 use crate::pages::house::{Confirm, Notice, PersonPage, PictureForm, ProfileRights, Revealed, Room};
 use crate::pages::render::page;
 
