@@ -12,9 +12,9 @@ use time::Duration;
 
 use super::account::{field_errors, form, input_of, profile_form, profile_input, session_card};
 use super::frame::{Page, PageError, Steward, date, frame, outrun, portrait, require_step_up, shown};
-use super::history::{about, latest_about};
 use super::passkeys::card;
 use super::people::{PATH, chosen_groups, claims_form, claims_of, group_choices};
+use super::roll::{about, latest_about};
 use crate::accounts;
 use crate::admin::users::{existing, full_json, held, user_id};
 use crate::app::App;
