@@ -118,7 +118,6 @@ pub async fn ask_revoke(State(app): State<App>, Steward(signed_in): Steward, Pat
             says: "Programs that use it are refused from that moment on.".to_owned(),
             consequences: Vec::new(),
             action: format!("{PATH}/{id}/revoke"),
-            members: Vec::new(),
             button: "Revoke".to_owned(),
             back: PATH.to_owned(),
         }))

@@ -139,19 +139,12 @@ pub async fn ask_delete(State(app): State<App>, Steward(signed_in): Steward, Pat
     let shown_page = async {
         let row = existing(&app, &client_id(&id)?).await?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
-        Ok(page(&Confirm {
-            frame: frame(&app, &signed_in, Room::Clients),
-            asks: format!("Delete {}?", row.settings.name),
-            says: "This cannot be undone.".to_owned(),
-            consequences: vec![
-                "Nobody can sign in to it through here any more, and all its tokens end.".to_owned(),
-                "Its id is never given again.".to_owned(),
-            ],
-            action: format!("{PATH}/{id}/delete"),
-            members: Vec::new(),
-            button: "Delete".to_owned(),
-            back: format!("{PATH}/{id}"),
-        }))
+        let consequences = vec![
+            "Nobody can sign in to it through here any more, and all its tokens end.".to_owned(),
+            "Its id is never given again.".to_owned(),
+        ];
+        let frame = frame(&app, &signed_in, Room::Clients);
+        Ok(page(&Confirm::deletion(frame, &row.settings.name, &format!("{PATH}/{id}"), consequences)))
     };
     shown(&app, shown_page.await)
 }

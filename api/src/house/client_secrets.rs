@@ -87,7 +87,6 @@ pub async fn ask_remove_secret(
                 _ => Vec::new(),
             },
             action: path,
-            members: Vec::new(),
             button: "Remove".to_owned(),
             back: format!("{PATH}/{id}"),
         }))

@@ -122,7 +122,6 @@ pub async fn ask_remove(State(app): State<App>, Resident(signed_in): Resident, P
             says: "Where the provider supports it, its own copy is hidden, too.".to_owned(),
             consequences,
             action: path,
-            members: Vec::new(),
             button: "Remove".to_owned(),
             back: PATH.to_owned(),
         }))

@@ -88,7 +88,6 @@ pub async fn ask_remove_passkey(
                 _ => Vec::new(),
             },
             action: path,
-            members: Vec::new(),
             button: "Remove".to_owned(),
             back: format!("{PATH}/{id}"),
         }))
