@@ -53,13 +53,8 @@ impl ShortLived {
         id: &str,
         now: OffsetDateTime,
     ) -> Result<Option<T>, sqlx::Error> {
-        let row: Option<(Json<serde_json::Value>, OffsetDateTime)> =
-            sqlx::query_as("DELETE FROM short_lived WHERE kind = $1 AND id = $2 RETURNING content, expires_at")
-                .bind(kind)
-                .bind(Digest::of(id).as_bytes())
-                .fetch_optional(&self.pool)
-                .await?;
-        Ok(row.and_then(|(content, expires_at)| live(content, expires_at, now)))
+        let sql = "DELETE FROM short_lived WHERE kind = $1 AND id = $2 RETURNING content, expires_at";
+        self.found(sql, kind, id, now).await
     }
 
     /// Looks at what is kept under `id` without using it up.
@@ -72,13 +67,8 @@ impl ShortLived {
         id: &str,
         now: OffsetDateTime,
     ) -> Result<Option<T>, sqlx::Error> {
-        let row: Option<(Json<serde_json::Value>, OffsetDateTime)> =
-            sqlx::query_as("SELECT content, expires_at FROM short_lived WHERE kind = $1 AND id = $2")
-                .bind(kind)
-                .bind(Digest::of(id).as_bytes())
-                .fetch_optional(&self.pool)
-                .await?;
-        Ok(row.and_then(|(content, expires_at)| live(content, expires_at, now)))
+        let sql = "SELECT content, expires_at FROM short_lived WHERE kind = $1 AND id = $2";
+        self.found(sql, kind, id, now).await
     }
 
     /// Removes what has expired.
@@ -89,15 +79,17 @@ impl ShortLived {
         let swept = sqlx::query("DELETE FROM short_lived WHERE expires_at <= $1").bind(now).execute(&self.pool).await?;
         Ok(swept.rows_affected())
     }
-}
 
-fn live<T: DeserializeOwned>(
-    content: Json<serde_json::Value>,
-    expires_at: OffsetDateTime,
-    now: OffsetDateTime,
-) -> Option<T> {
-    if expires_at <= now {
-        return None;
+    async fn found<T: DeserializeOwned>(
+        &self,
+        sql: &str,
+        kind: &str,
+        id: &str,
+        now: OffsetDateTime,
+    ) -> Result<Option<T>, sqlx::Error> {
+        let row: Option<(Json<serde_json::Value>, OffsetDateTime)> =
+            sqlx::query_as(sql).bind(kind).bind(Digest::of(id).as_bytes()).fetch_optional(&self.pool).await?;
+        let content = row.filter(|(_, expires_at)| now < *expires_at).map(|(content, _)| content.0);
+        Ok(content.and_then(|content| serde_json::from_value(content).ok()))
     }
-    serde_json::from_value(content.0).ok()
 }

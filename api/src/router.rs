@@ -24,12 +24,29 @@ use crate::{admin, house, oidc, openapi, pages, pictures, webauthn};
 const MAX_BODY: usize = 64 * 1024;
 /// The same where a body lists ids: the members of a group replace those it had, and a group may be large.
 const MAX_LIST: usize = 1024 * 1024;
-/// No request is worked on for longer, whatever it waits for.
-const PATIENCE: Duration = Duration::from_secs(9);
-/// A file may come over a slow line: 5 MB in this time are 1.4 Mbit/s.
-const UPLOADING: Duration = Duration::from_secs(30);
+/// How long a request is worked on, whatever it waits for, its body too (attacks HB-02).
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    pub usual: Duration,
+    pub uploads: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            usual: Duration::from_secs(9),
+            // A file may come over a slow line: 5 MB in this time are 1.4 Mbit/s.
+            uploads: Duration::from_secs(30),
+        }
+    }
+}
 
 pub fn router(app: App) -> Router {
+    with_patience(app, Patience::default())
+}
+
+/// The same with other limits of time.
+pub fn with_patience(app: App, patience: Patience) -> Router {
     // Pages and the API carry our cookie's authority, so they answer our own origin only.
     let own = Router::new()
         .merge(admin::routes())
@@ -47,13 +64,13 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(app.clone(), csrf::protect))
         .layer(DefaultBodyLimit::max(pictures::MAX_BODY))
-        .layer(middleware::from_fn_with_state((app.clone(), UPLOADING), in_time));
+        .layer(middleware::from_fn_with_state((app.clone(), patience.uploads), in_time));
     let lists = Router::new()
         .merge(admin::lists())
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(app.clone(), csrf::protect))
         .layer(RequestBodyLimitLayer::new(MAX_LIST))
-        .layer(middleware::from_fn_with_state((app.clone(), PATIENCE), in_time));
+        .layer(middleware::from_fn_with_state((app.clone(), patience.usual), in_time));
     let protocol = oidc::protocol_routes().layer(middleware::from_fn(any_origin));
     let routes = Router::new()
         .merge(own)
@@ -66,7 +83,7 @@ pub fn router(app: App) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
-        .layer(middleware::from_fn_with_state((app.clone(), PATIENCE), in_time))
+        .layer(middleware::from_fn_with_state((app.clone(), patience.usual), in_time))
         .merge(lists)
         .merge(uploads);
     surrounded(&app, routes).with_state(app)

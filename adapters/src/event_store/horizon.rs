@@ -16,42 +16,13 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::follower::{Follower, News};
 use super::memory::{Memory, State, StreamKey};
 
 /// How long what is in memory may be used without asking the log whether there is news.
 const LEASE: Duration = Duration::from_millis(500);
 /// News that is taken stream by stream; where there is more, everything is forgotten.
 const MOST: i64 = 1_000;
-
-/// A new event, as far as it matters to memory.
-#[derive(Clone, Copy, Debug)]
-pub struct News<'a> {
-    pub aggregate_type: &'a str,
-    pub aggregate_id: &'a str,
-    pub event_type: &'a str,
-}
-
-impl<'a> News<'a> {
-    pub fn of(recorded: &'a Recorded) -> Self {
-        let Recorded { aggregate_id, event, .. } = recorded;
-        Self { aggregate_type: event.aggregate_type(), aggregate_id, event_type: event.name() }
-    }
-}
-
-/// Something that keeps in memory what follows from events.
-pub trait Follower: Send + Sync {
-    /// There is a new event: what it changes, loads under way included, must be forgotten.
-    fn changed(&self, news: News<'_>);
-
-    /// The same of an event that this node recorded, when it has heard of everything before: what follows from it alone may be
-    /// kept.
-    fn recorded(&self, recorded: &Recorded) {
-        self.changed(News::of(recorded));
-    }
-
-    /// Nobody can say what changed.
-    fn forget(&self);
-}
 
 /// Up to where this node knows the log, and since when it knows that there was no more.
 pub struct Horizon {

@@ -10,7 +10,7 @@ use chancery_domain::Decider;
 use quick_cache::Equivalent;
 use quick_cache::sync::{Cache, PlaceholderGuard};
 
-use super::horizon::{Follower, News};
+use super::follower::{Follower, News};
 
 /// States kept at most; those not used lately go first.
 const CAPACITY: usize = 8_192;

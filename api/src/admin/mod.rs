@@ -17,6 +17,7 @@ pub mod pictures;
 pub mod sessions;
 pub mod setup;
 pub mod static_api_key;
+pub mod user_input;
 pub mod users;
 pub mod version;
 

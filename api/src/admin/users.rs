@@ -7,17 +7,18 @@ use axum::{Json, Router};
 use chancery_domain::custom_claim::CustomClaim;
 use chancery_domain::ids::{GroupId, UserId};
 use chancery_domain::policy::admin::AdminAction;
-use chancery_domain::user::{Profile, ProfileInput, RegisteredVia, User as UserAggregate, UserCommand};
+use chancery_domain::user::{RegisteredVia, User as UserAggregate, UserCommand};
 use chancery_projections::groups::{self, GroupRow};
 use chancery_projections::users::{self, User, UserFilter};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::audit_logs::rfc3339;
-use crate::accounts::{self, Wanted};
+use super::user_input::UserInput;
+use crate::accounts;
 use crate::app::App;
 use crate::http::error::ApiError;
-use crate::http::json::{JsonBody, or_default, required, uuids};
+use crate::http::json::{JsonBody, required, uuids};
 use crate::http::listing::{Listing, envelope};
 use crate::http::precondition::{Held, Seen, Tagged};
 use crate::http::principal::Principal;
@@ -37,51 +38,6 @@ pub fn routes() -> Router<App> {
 /// The routes whose bodies list ids.
 pub fn lists() -> Router<App> {
     Router::new().route("/api/users/{id}/user-groups", put(set_groups))
-}
-
-/// `UserInput` of pocket-id-api: what a person may look like, before it is checked.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct UserInput {
-    /// Chosen by the caller, at creation only.
-    pub id: Option<String>,
-    #[serde(deserialize_with = "or_default")]
-    pub username: String,
-    pub email: Option<String>,
-    #[serde(deserialize_with = "or_default")]
-    pub email_verified: bool,
-    #[serde(deserialize_with = "or_default")]
-    pub first_name: String,
-    #[serde(deserialize_with = "or_default")]
-    pub last_name: String,
-    #[serde(deserialize_with = "or_default")]
-    pub display_name: String,
-    #[serde(deserialize_with = "or_default")]
-    pub is_admin: bool,
-    pub locale: Option<String>,
-    #[serde(deserialize_with = "or_default")]
-    pub disabled: bool,
-    #[serde(deserialize_with = "or_default")]
-    pub user_group_ids: Vec<String>,
-}
-
-impl UserInput {
-    fn wanted(&self) -> Result<Wanted, ApiError> {
-        let Self { email_verified, is_admin, disabled, .. } = *self;
-        Ok(Wanted { profile: self.profile()?, email_verified, is_admin, disabled })
-    }
-
-    pub fn profile(&self) -> Result<Profile, ApiError> {
-        let input = ProfileInput {
-            username: self.username.clone(),
-            email: self.email.clone(),
-            first_name: self.first_name.clone(),
-            last_name: self.last_name.clone(),
-            display_name: self.display_name.clone(),
-            locale: self.locale.clone(),
-        };
-        Profile::parse(input).map_err(|errors| ApiError::fields(&errors))
-    }
 }
 
 /// A person as the API shows them.

@@ -19,9 +19,9 @@ use crate::http::error::ApiError;
 use crate::http::form::body_params;
 use crate::http::precondition::{Seen, entity_tag, is_outrun};
 use crate::http::request::Circumstances;
+use crate::http::see_other::see_other;
 use crate::http::session::SignedIn;
 use crate::mail::requests;
-use crate::oidc::authorize::see_other;
 use crate::pages::house::{
     Account, Field, Notice, PictureForm, ProfileForm, ProfileRights, Room, SessionRow, Sessions,
 };

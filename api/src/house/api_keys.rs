@@ -18,8 +18,8 @@ use crate::admin::api_keys::{key_error, new_key};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::Circumstances;
+use crate::http::see_other::see_other;
 use crate::http::session::SignedIn;
-use crate::oidc::authorize::see_other;
 use crate::pages::house::{ApiKey, ApiKeys, Confirm, Field, Revealed, Room};
 use crate::pages::render::page;
 
@@ -118,7 +118,6 @@ pub async fn ask_revoke(State(app): State<App>, Steward(signed_in): Steward, Pat
             says: "Programs that use it are refused from that moment on.".to_owned(),
             consequences: Vec::new(),
             action: format!("{PATH}/{id}/revoke"),
-            members: Vec::new(),
             button: "Revoke".to_owned(),
             back: PATH.to_owned(),
         }))

@@ -9,7 +9,7 @@ use crate::admin::authorized_clients;
 use crate::admin::clients::{client_id, existing};
 use crate::app::App;
 use crate::http::request::Circumstances;
-use crate::oidc::authorize::see_other;
+use crate::http::see_other::see_other;
 use crate::pages::house::{App as AppCard, Apps, Confirm, Room};
 use crate::pages::render::page;
 
@@ -54,7 +54,6 @@ pub async fn ask_withdraw(State(app): State<App>, Resident(signed_in): Resident,
             says: "It learns nothing more about you, and what it was given ends at once.".to_owned(),
             consequences: vec!["It may keep what it has learned until now.".to_owned()],
             action: format!("/account/apps/{id}/withdraw"),
-            members: Vec::new(),
             button: "Withdraw".to_owned(),
             back: "/account/apps".to_owned(),
         }))

@@ -13,14 +13,14 @@ use super::account::{field_errors, form};
 use super::client_form::{Entered, client_form, entered, input_of};
 use super::clients::PATH;
 use super::frame::{Page, Steward, frame, letter, outrun, require_step_up, shown, when};
-use super::history::latest_about;
 use super::people::chosen_groups;
+use super::roll::latest_about;
 use crate::admin::clients::{changing, client_id, execute_all, existing, full_json, held};
 use crate::app::App;
 use crate::http::precondition::{Seen, entity_tag, is_outrun};
 use crate::http::request::Circumstances;
+use crate::http::see_other::see_other;
 use crate::http::session::SignedIn;
-use crate::oidc::authorize::see_other;
 use crate::pages::house::{ClientPage, Confirm, Endpoint, Field, Notice, Revealed, Room, SecretRow};
 use crate::pages::render::page;
 
@@ -139,19 +139,12 @@ pub async fn ask_delete(State(app): State<App>, Steward(signed_in): Steward, Pat
     let shown_page = async {
         let row = existing(&app, &client_id(&id)?).await?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
-        Ok(page(&Confirm {
-            frame: frame(&app, &signed_in, Room::Clients),
-            asks: format!("Delete {}?", row.settings.name),
-            says: "This cannot be undone.".to_owned(),
-            consequences: vec![
-                "Nobody can sign in to it through here any more, and all its tokens end.".to_owned(),
-                "Its id is never given again.".to_owned(),
-            ],
-            action: format!("{PATH}/{id}/delete"),
-            members: Vec::new(),
-            button: "Delete".to_owned(),
-            back: format!("{PATH}/{id}"),
-        }))
+        let consequences = vec![
+            "Nobody can sign in to it through here any more, and all its tokens end.".to_owned(),
+            "Its id is never given again.".to_owned(),
+        ];
+        let frame = frame(&app, &signed_in, Room::Clients);
+        Ok(page(&Confirm::deletion(frame, &row.settings.name, &format!("{PATH}/{id}"), consequences)))
     };
     shown(&app, shown_page.await)
 }

@@ -19,7 +19,7 @@ use crate::admin::clients::{client_id, execute_all, existing};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::Circumstances;
-use crate::oidc::authorize::see_other;
+use crate::http::see_other::see_other;
 use crate::pages::house::{Confirm, Field, Revealed, Room};
 use crate::pages::render::page;
 
@@ -87,7 +87,6 @@ pub async fn ask_remove_secret(
                 _ => Vec::new(),
             },
             action: path,
-            members: Vec::new(),
             button: "Remove".to_owned(),
             back: format!("{PATH}/{id}"),
         }))

@@ -19,8 +19,8 @@ use crate::admin::clients::execute_all;
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::Circumstances;
+use crate::http::see_other::see_other;
 use crate::http::session::SignedIn;
-use crate::oidc::authorize::see_other;
 use crate::pages::house::{ClientRow, Clients, NewClient, Room};
 use crate::pages::render::page;
 

@@ -23,8 +23,8 @@ use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::precondition::{Held, Seen, entity_tag, is_outrun};
 use crate::http::request::Circumstances;
+use crate::http::see_other::see_other;
 use crate::http::session::SignedIn;
-use crate::oidc::authorize::see_other;
 use crate::pages::house::{Choice, Confirm, Field, GroupPage, GroupRow, Groups, Member, NewGroup, Notice, Room};
 use crate::pages::render::page;
 
@@ -264,19 +264,12 @@ pub async fn ask_delete(State(app): State<App>, Steward(signed_in): Steward, Pat
     let shown_page = async {
         let row = existing(&app, group_id(&id)?).await?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
-        Ok(page(&Confirm {
-            frame: frame(&app, &signed_in, Room::Groups),
-            asks: format!("Delete {}?", row.friendly_name),
-            says: "This cannot be undone.".to_owned(),
-            consequences: vec![
-                format!("{} lose what the group gave them.", count(row.user_count, "person", "people")),
-                "Apps that only this group may use are open to nobody then.".to_owned(),
-            ],
-            action: format!("{PATH}/{id}/delete"),
-            members: Vec::new(),
-            button: "Delete".to_owned(),
-            back: format!("{PATH}/{id}"),
-        }))
+        let consequences = vec![
+            format!("{} lose what the group gave them.", count(row.user_count, "person", "people")),
+            "Apps that only this group may use are open to nobody then.".to_owned(),
+        ];
+        let frame = frame(&app, &signed_in, Room::Groups);
+        Ok(page(&Confirm::deletion(frame, &row.friendly_name, &format!("{PATH}/{id}"), consequences)))
     };
     shown(&app, shown_page.await)
 }

@@ -7,9 +7,9 @@ use chancery_projections::mails::queue::{self, MailRow};
 use super::frame::{Page, Steward, frame, require_step_up, shown, when};
 use crate::app::App;
 use crate::http::request::Circumstances;
+use crate::http::see_other::see_other;
 use crate::http::session::SignedIn;
 use crate::mail::requests;
-use crate::oidc::authorize::see_other;
 use crate::pages::house::{Letter, MailPage, Room, Tone};
 use crate::pages::render::page;
 

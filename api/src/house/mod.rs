@@ -20,6 +20,7 @@ mod person;
 mod person_passkeys;
 mod pictures;
 mod places;
+mod roll;
 
 use axum::Router;
 use axum::routing::{get, post};

@@ -7,8 +7,8 @@ use chancery_projections::audit::{AuditFilter, query};
 use chancery_projections::mails::queue;
 
 use super::frame::{Steward, count, frame, shown};
-use super::history::{newest, roll};
 use super::places;
+use super::roll::{newest, roll};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::pages::house::{Figure, Health, Overview, Pages, Roll, Room, Tone};

@@ -14,8 +14,8 @@ use crate::accounts;
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::Circumstances;
+use crate::http::see_other::see_other;
 use crate::http::session::SignedIn;
-use crate::oidc::authorize::see_other;
 use crate::pages::assets::provider_icon;
 use crate::pages::house::{Confirm, LastUse, Notice, Passkey, PasskeyIcon, PasskeyPlace, PasskeyState, Passkeys, Room};
 use crate::pages::render::page;
@@ -122,7 +122,6 @@ pub async fn ask_remove(State(app): State<App>, Resident(signed_in): Resident, P
             says: "Where the provider supports it, its own copy is hidden, too.".to_owned(),
             consequences,
             action: path,
-            members: Vec::new(),
             button: "Remove".to_owned(),
             back: PATH.to_owned(),
         }))

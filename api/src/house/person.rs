@@ -12,17 +12,17 @@ use time::Duration;
 
 use super::account::{field_errors, form, input_of, profile_form, profile_input, session_card};
 use super::frame::{Page, PageError, Steward, date, frame, outrun, portrait, require_step_up, shown};
-use super::history::{about, latest_about};
 use super::passkeys::card;
 use super::people::{PATH, chosen_groups, claims_form, claims_of, group_choices};
+use super::roll::{about, latest_about};
 use crate::accounts;
 use crate::admin::users::{existing, full_json, held, user_id};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::precondition::{Seen, entity_tag, is_outrun};
 use crate::http::request::Circumstances;
+use crate::http::see_other::see_other;
 use crate::http::session::SignedIn;
-use crate::oidc::authorize::see_other;
 use crate::pages::house::{Confirm, Notice, PersonPage, PictureForm, ProfileRights, Revealed, Room};
 use crate::pages::render::page;
 
@@ -222,20 +222,13 @@ pub async fn ask_delete(State(app): State<App>, Steward(signed_in): Steward, Pat
         let id = user_id(&id)?;
         let user = existing(&app, id).await?;
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
-        Ok(page(&Confirm {
-            frame: frame(&app, &signed_in, Room::People),
-            asks: format!("Delete {}?", user.display_name),
-            says: "This cannot be undone.".to_owned(),
-            consequences: vec![
-                "They are signed out everywhere, and their apps lose access.".to_owned(),
-                "Their name, address and places become unreadable in the whole history.".to_owned(),
-                "That they were here, and what was done, stays on the record.".to_owned(),
-            ],
-            action: format!("{PATH}/{id}/delete"),
-            members: Vec::new(),
-            button: "Delete".to_owned(),
-            back: format!("{PATH}/{id}"),
-        }))
+        let consequences = vec![
+            "They are signed out everywhere, and their apps lose access.".to_owned(),
+            "Their name, address and places become unreadable in the whole history.".to_owned(),
+            "That they were here, and what was done, stays on the record.".to_owned(),
+        ];
+        let frame = frame(&app, &signed_in, Room::People);
+        Ok(page(&Confirm::deletion(frame, &user.display_name, &format!("{PATH}/{id}"), consequences)))
     };
     shown(&app, shown_page.await)
 }

@@ -14,7 +14,7 @@ use crate::admin::users::{existing, user_id};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::Circumstances;
-use crate::oidc::authorize::see_other;
+use crate::http::see_other::see_other;
 use crate::pages::house::{Confirm, Room};
 use crate::pages::render::page;
 
@@ -88,7 +88,6 @@ pub async fn ask_remove_passkey(
                 _ => Vec::new(),
             },
             action: path,
-            members: Vec::new(),
             button: "Remove".to_owned(),
             back: format!("{PATH}/{id}"),
         }))

@@ -13,7 +13,7 @@ use crate::admin::users::{existing, user_id};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::Circumstances;
-use crate::oidc::authorize::see_other;
+use crate::http::see_other::see_other;
 use crate::pictures;
 
 pub fn routes() -> Router<App> {

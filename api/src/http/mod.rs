@@ -18,5 +18,6 @@ pub mod readiness;
 pub mod remote;
 pub mod request;
 pub mod security_headers;
+pub mod see_other;
 pub mod server;
 pub mod session;

@@ -45,3 +45,12 @@ pub fn allow_form_action(headers: &mut HeaderMap, target: Option<&str>) {
         headers.insert(header::CONTENT_SECURITY_POLICY, value);
     }
 }
+
+/// The origin or scheme that a form may lead to.
+pub fn form_target(redirect_uri: &str) -> String {
+    match url::Url::parse(redirect_uri) {
+        Ok(url) if matches!(url.scheme(), "https" | "http") => url.origin().ascii_serialization(),
+        Ok(url) => format!("{}:", url.scheme()),
+        Err(_) => String::new(),
+    }
+}

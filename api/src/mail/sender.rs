@@ -30,7 +30,7 @@ use crate::telemetry::{SCOPE, trace};
 const SWEEP: std::time::Duration = std::time::Duration::from_secs(1);
 /// How long the database may take.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
-/// Over about seven hours.
+/// Over about six hours.
 const MAX_ATTEMPTS: i32 = 12;
 
 /// What became of one attempt.

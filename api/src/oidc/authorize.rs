@@ -5,8 +5,8 @@
 
 use axum::body::Bytes;
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
 use chancery_adapters::event_store::ExecuteError;
 use chancery_domain::authorization::interaction::{Done, Present, Situation, Step, next_step};
 use chancery_domain::authorization::request::{self, AuthorizationRequest, BadAddress};
@@ -14,7 +14,7 @@ use chancery_domain::client::ClientSettings;
 use chancery_domain::digest::Digest;
 use chancery_domain::grant::{Authorization, Grant, GrantCommand};
 use chancery_domain::ids::{ClientId, GrantId, UserId};
-use chancery_domain::oauth::authorization_response::{AuthorizationResponse, ResponseMode};
+use chancery_domain::oauth::authorization_response::AuthorizationResponse;
 use chancery_domain::oauth::error::OAuthError;
 use chancery_domain::oauth::params::Params;
 use chancery_domain::oauth::token_value::code;
@@ -23,6 +23,7 @@ use chancery_projections::access::{self, Asked};
 use chancery_projections::clients::ClientRow;
 use time::{Duration, OffsetDateTime};
 
+use super::authorization_response::{bad_address, bad_request, gone, respond};
 use super::error::{store_error, unavailable};
 use super::interaction::{self, Interaction};
 use super::without_cookies::without_cookies;
@@ -30,10 +31,9 @@ use crate::app::App;
 use crate::http::cookie;
 use crate::http::form::{body_params, query_params};
 use crate::http::request::Circumstances;
-use crate::http::security_headers::allow_form_action;
+use crate::http::see_other::see_other;
 use crate::http::session::{SignedIn, signed_in};
-use crate::pages::desk::{FormPost, Member};
-use crate::pages::render::{desk_frame, error_page, page};
+use crate::pages::render::error_page;
 
 /// What a handler here ends in: an answer for the app, or a page for the person.
 pub enum Outcome {
@@ -277,63 +277,4 @@ async fn ask(
         cookie::set(response.headers_mut(), cookie::BROWSER, &browser, None);
     }
     Ok(response)
-}
-
-/// The answer, by the way the request asked for.
-pub fn respond(app: &App, answer: AuthorizationResponse) -> Response {
-    if let Some((code, description)) = answer.error() {
-        tracing::info!(error = code, reason = description, "an authorization request was refused");
-    }
-    match answer.address.mode {
-        // RFC 9700 §4.12: 303, so that nothing posted here is posted on.
-        ResponseMode::Query => see_other(&answer.location()),
-        ResponseMode::FormPost => {
-            let members = answer.parameters.iter();
-            let members = members.map(|(name, value)| Member { name: (*name).to_owned(), value: value.clone() });
-            let form = FormPost {
-                frame: desk_frame(app),
-                action: answer.address.redirect_uri.clone(),
-                members: members.collect(),
-            };
-            let mut response = page(&form);
-            allow_form_action(response.headers_mut(), Some(&form_target(&answer.address.redirect_uri)));
-            response
-        }
-    }
-}
-
-/// The origin or scheme that a form may lead to.
-pub fn form_target(redirect_uri: &str) -> String {
-    match url::Url::parse(redirect_uri) {
-        Ok(url) if matches!(url.scheme(), "https" | "http") => url.origin().ascii_serialization(),
-        Ok(url) => format!("{}:", url.scheme()),
-        Err(_) => String::new(),
-    }
-}
-
-pub fn see_other(location: &str) -> Response {
-    match HeaderValue::from_str(location) {
-        Ok(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
-}
-
-/// Nobody is redirected anywhere: the person is told.
-pub fn bad_address(app: &App, error: BadAddress) -> Response {
-    tracing::info!(reason = %error, "an authorization request was refused");
-    let says = crate::accounts::sentence(&error);
-    bad_request(app, &format!("{says}."))
-}
-
-fn bad_request(app: &App, says: &str) -> Response {
-    let next = "Nothing was sent to the app. Tell whoever runs it; you can close this page.";
-    error_page(app, StatusCode::BAD_REQUEST, "This sign-in can’t go on", &[says, next], None)
-}
-
-/// A request that was answered, has expired, or began in another browser.
-pub fn gone(app: &App) -> Response {
-    tracing::info!(reason = "it is over, or of another browser", "an authorization request was refused");
-    let says = "This sign-in was finished already, took too long, or began in another browser.";
-    let next = "Go back to the app and start again.";
-    error_page(app, StatusCode::BAD_REQUEST, "This sign-in is over", &[says, next], None)
 }

@@ -8,13 +8,14 @@ use chancery_domain::consent::{Consent, ConsentCommand, stream};
 use chancery_domain::oauth::error::{ErrorCode, OAuthError};
 use chancery_domain::session::SessionEnd;
 
-use super::authorize::{respond, see_other};
+use super::authorization_response::respond;
 use super::interaction::{look_answerable, take, update};
 use crate::app::App;
 use crate::http::cookie;
 use crate::http::error::ApiError;
 use crate::http::form::body_params;
 use crate::http::request::Circumstances;
+use crate::http::see_other::see_other;
 use crate::http::session::SignedIn;
 use crate::pages::render::api_error_page;
 use crate::webauthn::end_session;

@@ -11,14 +11,14 @@ use chancery_domain::oidc::logout::{Hint, post_logout_redirect, refused_redirect
 use chancery_domain::session::{Session, SessionCommand, SessionEnd};
 use chancery_projections::clients;
 
-use super::authorize::{form_target, see_other};
 use super::without_cookies::without_cookies;
 use crate::app::App;
 use crate::http::cookie;
 use crate::http::error::ApiError;
 use crate::http::form::{body_params, query_params};
 use crate::http::request::Circumstances;
-use crate::http::security_headers::allow_form_action;
+use crate::http::security_headers::{allow_form_action, form_target};
+use crate::http::see_other::see_other;
 use crate::http::session::{MaybeSignedIn, SignedIn};
 use crate::pages::desk::{Action, Member, Message};
 use crate::pages::render::{api_error_page, desk_frame, error_page, page};

@@ -8,7 +8,8 @@ use chancery_projections::clients::ClientRow;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::authorize::{bad_address, enabled_client, gone};
+use super::authorization_response::{bad_address, gone};
+use super::authorize::enabled_client;
 use crate::app::App;
 use crate::http::cookie;
 

@@ -1,5 +1,6 @@
 //! The protocol endpoints, one a file. A handler parses, authenticates, executes and answers; the rules are in the domain.
 
+mod authorization_response;
 pub mod authorize;
 mod consent;
 mod discovery;

@@ -4,8 +4,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use chancery_domain::oauth::params::Params;
 
-use super::authorize::see_other;
 use crate::http::cookie;
+use crate::http::see_other::see_other;
 
 /// The longest address that the usual proxies let through, less what stands around it in the request's line.
 const LONGEST: usize = 8_000;

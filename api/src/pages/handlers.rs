@@ -20,9 +20,9 @@ use crate::http::cookie;
 use crate::http::error::ApiError;
 use crate::http::form::query_params;
 use crate::http::request::Circumstances;
-use crate::http::security_headers::allow_form_action;
+use crate::http::security_headers::{allow_form_action, form_target};
+use crate::http::see_other::see_other;
 use crate::http::session::{MaybeSignedIn, SignedIn};
-use crate::oidc::authorize::{form_target, see_other};
 use crate::oidc::interaction::{self, Interaction, look_answerable};
 use crate::webauthn::enrollment;
 

@@ -16,9 +16,9 @@ use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::form::{body_params, query_params};
 use crate::http::request::Circumstances;
+use crate::http::see_other::see_other;
 use crate::http::session::{MaybeSignedIn, SignedIn};
 use crate::mail::requests;
-use crate::oidc::authorize::see_other;
 
 pub fn routes() -> Router<App> {
     Router::new().route("/verify-email", get(ask).post(confirm))

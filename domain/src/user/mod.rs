@@ -3,6 +3,7 @@
 //! One stream for each person. What happens often, signing in and being granted tokens, is on streams of its own.
 
 mod command;
+mod email_verification;
 mod event;
 mod passkeys;
 mod profile;
@@ -11,25 +12,20 @@ mod refusal;
 mod tests;
 
 pub use command::UserCommand;
+pub use email_verification::VERIFICATION_LASTS;
 pub use event::{EnrolledVia, RegisteredVia, RemovedBy, UserEvent};
 pub use passkeys::{Held, Passkey};
 pub use profile::{Profile, ProfileInput};
 pub use refusal::UserRefusal;
 use serde::{Deserialize, Serialize};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use crate::custom_claim::{CustomClaim, check_claims};
 use crate::decider::Decider;
 use crate::digest::Digest;
 use crate::event::StoredEvent;
-use crate::field::Bounds;
-use crate::ids::{EmailVerificationId, GroupId, PasskeyId};
+use crate::ids::GroupId;
 use crate::personal::{Change, Personal, Subject};
-
-const MAX_PASSKEYS: usize = 50;
-const PASSKEY_NAME: Bounds = Bounds { field: "name", least: 1, most: 50, says: "has 1 to 50 characters" };
-pub const VERIFICATION_LASTS: Duration = Duration::DAY;
-const BETWEEN_VERIFICATIONS: Duration = Duration::minutes(5);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum User {
@@ -120,20 +116,11 @@ impl Account {
             UserCommand::EnrollPasskey { passkey, name, via } => self.enroll(passkey, &name, via),
             UserCommand::RenamePasskey { passkey_id, name } => self.rename(passkey_id, &name),
             UserCommand::RemovePasskey { passkey_id, by } => self.remove(passkey_id, by),
-            UserCommand::ReplacePasskeys { keep } => {
-                let others = self.passkeys.iter().map(|held| held.passkey_id).filter(|id| *id != keep);
-                let removed = |passkey_id| UserEvent::PasskeyRemoved { passkey_id, by: RemovedBy::Recovery };
-                Ok(others.map(removed).collect())
-            }
+            UserCommand::ReplacePasskeys { keep } => Ok(self.replace_passkeys(keep)),
             UserCommand::SuspendPasskey { passkey_id, stored, presented } => {
-                let held = self.passkey(passkey_id)?;
-                let suspended = UserEvent::PasskeySuspended { passkey_id, stored, presented };
-                Ok(once(!held.suspended, suspended))
+                self.suspend(passkey_id, stored, presented)
             }
-            UserCommand::RestorePasskey { passkey_id, counter } => {
-                let held = self.passkey(passkey_id)?;
-                Ok(once(held.suspended, UserEvent::PasskeyRestored { passkey_id, counter }))
-            }
+            UserCommand::RestorePasskey { passkey_id, counter } => self.restore(passkey_id, counter),
             UserCommand::DeclineSecondPasskey { now } => Ok(vec![UserEvent::SecondPasskeyDeclined { at: now }]),
             UserCommand::JoinGroup { group_id } => {
                 Ok(once(!self.groups.contains(&group_id), UserEvent::GroupJoined { group_id }))
@@ -174,10 +161,6 @@ impl Account {
         Personal::about(self.subject.clone(), value)
     }
 
-    fn passkey(&self, id: PasskeyId) -> Result<&Held, UserRefusal> {
-        self.passkeys.iter().find(|held| held.passkey_id == id).ok_or(UserRefusal::NoSuchPasskey)
-    }
-
     /// Somebody who administers must always remain (attacks AD-05).
     fn keep_an_admin(&self, other_admins: bool) -> Result<(), UserRefusal> {
         if self.is_admin && !self.disabled && !other_admins {
@@ -198,71 +181,6 @@ impl Account {
 
     fn email(&self) -> Result<&str, UserRefusal> {
         self.profile.as_ref().and_then(|profile| profile.email.as_deref()).ok_or(UserRefusal::NoEmail)
-    }
-
-    fn request_email_verification(
-        &self,
-        verification_id: EmailVerificationId,
-        secret: Digest,
-        now: OffsetDateTime,
-    ) -> Decision {
-        let address = self.email()?.to_owned();
-        if self.email_verified {
-            return Ok(Vec::new());
-        }
-        // Whatever address somebody enters, it gets no flood (attacks RL-08).
-        let again_at = self.verification_requested_at.map_or(now, |at| at + BETWEEN_VERIFICATIONS);
-        if now < again_at {
-            return Err(UserRefusal::AskedTooSoon { retry_after: again_at - now });
-        }
-        Ok(vec![UserEvent::EmailVerificationRequested {
-            verification_id,
-            address: self.personal(address),
-            secret,
-            requested_at: now,
-            expires_at: now + VERIFICATION_LASTS,
-        }])
-    }
-
-    /// A proof counts for the address that it was sent to, once (attacks AD-08): a changed address has no proof under way.
-    fn verify_email(&self, presented: Digest, now: OffsetDateTime) -> Decision {
-        let under_way = self.verification.as_ref();
-        let proven = under_way.is_some_and(|(secret, expires_at)| *secret == presented && now < *expires_at);
-        if !proven {
-            return Err(UserRefusal::NoSuchVerification);
-        }
-        Ok(vec![UserEvent::EmailVerified])
-    }
-
-    fn enroll(&self, passkey: Passkey, name: &str, via: EnrolledVia) -> Decision {
-        if self.disabled {
-            return Err(UserRefusal::Disabled);
-        }
-        if self.passkeys.len() >= MAX_PASSKEYS {
-            return Err(UserRefusal::TooManyPasskeys);
-        }
-        if self.passkeys.iter().any(|held| held.credential_id == passkey.credential_id) {
-            return Err(UserRefusal::PasskeyAlreadyEnrolled);
-        }
-        let name = self.personal(passkey_name(name)?);
-        Ok(vec![UserEvent::PasskeyEnrolled { passkey, name, via }])
-    }
-
-    fn rename(&self, passkey_id: PasskeyId, name: &str) -> Decision {
-        let after = passkey_name(name)?;
-        let before = self.passkey(passkey_id)?.name.clone().unwrap_or_default();
-        let changed = before != after;
-        let name = self.personal(Change { before, after });
-        Ok(once(changed, UserEvent::PasskeyRenamed { passkey_id, name }))
-    }
-
-    fn remove(&self, passkey_id: PasskeyId, by: RemovedBy) -> Decision {
-        self.passkey(passkey_id)?;
-        let others_work = self.passkeys.iter().any(|held| held.passkey_id != passkey_id && !held.suspended);
-        if by == RemovedBy::Owner && !others_work {
-            return Err(UserRefusal::LastPasskey);
-        }
-        Ok(vec![UserEvent::PasskeyRemoved { passkey_id, by }])
     }
 
     fn set_groups(&self, groups: &[GroupId]) -> Vec<UserEvent> {
@@ -326,19 +244,9 @@ impl Account {
             UserEvent::AdminRevoked => self.is_admin = false,
         }
     }
-
-    fn with_passkey(&mut self, id: PasskeyId, change: impl FnOnce(&mut Held)) {
-        if let Some(held) = self.passkeys.iter_mut().find(|held| held.passkey_id == id) {
-            change(held);
-        }
-    }
 }
 
 /// Nothing to record where nothing changes.
 fn once(changed: bool, event: UserEvent) -> Vec<UserEvent> {
     if changed { vec![event] } else { Vec::new() }
-}
-
-fn passkey_name(name: &str) -> Result<String, UserRefusal> {
-    PASSKEY_NAME.read(name).map_err(UserRefusal::BadPasskeyName)
 }

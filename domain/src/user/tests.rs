@@ -7,7 +7,7 @@ use super::*;
 use crate::claim::{Claim, ClaimChange, ClaimKind};
 use crate::custom_claim::ClaimsRefusal;
 use crate::event::assert_stored_form;
-use crate::ids::{EmailVerificationId, EnrollmentId, SessionId, UserId};
+use crate::ids::{EmailVerificationId, EnrollmentId, PasskeyId, SessionId, UserId};
 
 const NOON: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
 

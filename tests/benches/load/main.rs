@@ -8,10 +8,11 @@ mod machine;
 mod operations;
 mod page;
 mod proxied;
+mod site;
+mod table;
 
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chancery_adapters::event_store::EventStore;
@@ -19,22 +20,17 @@ use chancery_adapters::postgres;
 use chancery_adapters::vault::Vault;
 use chancery_domain::ids::ClientId;
 use chancery_domain::secret::Secret;
-use chancery_tests::node::{Client, ENCRYPTION_KEY, Person};
-use chancery_tests::process::Process;
-use serde_json::json;
+use chancery_tests::node::ENCRYPTION_KEY;
 use sqlx::PgConnection;
-use sqlx::postgres::PgConnectOptions;
 use tokio::process::Command;
 use tokio::runtime::Builder;
 
-use drive::{Report, Worker, drive};
-use http::Connection;
-use machine::memory_mib;
-use operations::{Append, ClientCredentials, Insert, Introspect, PAYLOAD, Refresh, SignIn};
+use drive::{Report, drive};
+use operations::{Append, Insert, PAYLOAD};
+use site::Site;
+use table::Table;
 
 const CONNECTIONS: usize = 64;
-/// Grants for each connection that refreshes.
-const GRANTS: usize = 8;
 
 fn main() {
     // What writes by itself gets the runtime that the server has; the load generator one thread.
@@ -114,124 +110,6 @@ async fn appends() -> Report {
     drive(&mut statistics().await, None, (0..CONNECTIONS).map(writer).collect()).await
 }
 
-/// A running server with a client of each algorithm and some people.
-struct Site {
-    process: Process,
-    database: PgConnectOptions,
-    statistics: PgConnection,
-    es256: Arc<Client>,
-    rs256: Arc<Client>,
-    people: Vec<Person>,
-}
-
-impl Site {
-    async fn start(settings: &[(&str, &str)]) -> Self {
-        let database = chancery_tests::postgres::fresh_database().await;
-        let mut process = Process::new(env!("CARGO_BIN_EXE_chancery_node"), &database).with(settings);
-        process.start().await;
-        process.kill().await;
-        let begin = Instant::now();
-        process.start().await;
-        println!("start to ready on a migrated database: {:.0} ms (at most 500)", begin.elapsed().as_secs_f64() * 1e3);
-        page::weigh(&process.node.base).await;
-        println!("memory idle: {:.1} MiB (at most 40)", memory_mib(process.pid(), "VmRSS"));
-        let node = &process.node;
-        let es256 = Arc::new(node.client(&json!({ "skipConsent": true, "idTokenSigningAlg": "ES256" })).await);
-        let rs256 = Arc::new(node.client(&json!({ "skipConsent": true })).await);
-        let mut people = Vec::new();
-        for n in 0..16 {
-            people.push(node.person(&format!("person{n}")).await);
-        }
-        Self { process, database, statistics: statistics().await, es256, rs256, people }
-    }
-
-    async fn drive<W: Worker>(&mut self, workers: Vec<W>) -> Report {
-        drive(&mut self.statistics, Some(self.process.pid()), workers).await
-    }
-
-    async fn connection(&self) -> Connection {
-        Connection::open(&self.process.node.base).await
-    }
-
-    async fn client_credentials(&mut self) -> Report {
-        let mut workers = Vec::new();
-        for _ in 0..CONNECTIONS {
-            workers.push(ClientCredentials { http: self.connection().await, client: self.es256.clone() });
-        }
-        self.drive(workers).await
-    }
-
-    async fn refresh(&mut self, client: Arc<Client>) -> Report {
-        let mut workers = Vec::new();
-        for n in 0..CONNECTIONS {
-            let mut tokens = Vec::new();
-            for _ in 0..GRANTS {
-                let person = &mut self.people[n % 16];
-                let code = person.authorize(&client, &[("scope", "openid offline_access")]).await;
-                let code = code.parameter("code").unwrap();
-                let answer = client.redeem(&self.process.node, &code).await.expect(200).json();
-                tokens.push(answer["refresh_token"].as_str().unwrap().to_owned());
-            }
-            workers.push(Refresh { http: self.connection().await, client: client.clone(), tokens, next: 0 });
-        }
-        self.drive(workers).await
-    }
-
-    async fn introspect(&mut self) -> Report {
-        let grant = [("grant_type", "client_credentials")];
-        let token = self.es256.token(&self.process.node, &grant).await.expect(200).json();
-        let token = token["access_token"].as_str().unwrap();
-        let mut workers = Vec::new();
-        for _ in 0..CONNECTIONS {
-            let (http, client) = (self.connection().await, self.es256.clone());
-            workers.push(Introspect { http, client, token: token.to_owned() });
-        }
-        self.drive(workers).await
-    }
-
-    async fn sign_in(&mut self) -> Report {
-        let mut workers = Vec::new();
-        for n in 0..CONNECTIONS {
-            workers.push(SignIn::new(self.connection().await, self.rs256.clone(), &self.people[n % 16]));
-        }
-        self.drive(workers).await
-    }
-
-    /// What is done while nobody asks for anything.
-    async fn idle(&mut self, how: &str) {
-        const WATCHED: Duration = Duration::from_secs(20);
-        let pid = Some(self.process.pid());
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        let before = machine::Work::so_far(&mut self.statistics, pid).await;
-        tokio::time::sleep(WATCHED).await;
-        let work = machine::Work::so_far(&mut self.statistics, pid).await.since(&before);
-        println!(
-            "idle{how}: {:.2} % of a core (at most 0.5), {:.2} statements/s (at most 2)",
-            work.chancery_micros as f64 / WATCHED.as_secs_f64() / 1e4,
-            work.statements as f64 / WATCHED.as_secs_f64(),
-        );
-    }
-
-    /// The events that one sign-in, one authorization and one token response leave.
-    async fn events(&self) -> Vec<i64> {
-        let mut log = postgres::connect(&self.database).await.unwrap();
-        let mut heads = Vec::new();
-        let mut person = Person { visitor: self.process.node.visitor(), ..self.people[0].clone() };
-        heads.push(head(&mut log).await);
-        person.sign_in().await.expect(200);
-        heads.push(head(&mut log).await);
-        let code = person.authorize(&self.rs256, &[]).await.parameter("code").unwrap();
-        heads.push(head(&mut log).await);
-        self.rs256.redeem(&self.process.node, &code).await.expect(200);
-        heads.push(head(&mut log).await);
-        heads.windows(2).map(|pair| pair[1] - pair[0]).collect()
-    }
-}
-
-async fn head(log: &mut PgConnection) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(log).await.unwrap()
-}
-
 async fn requests(table: &mut Table) {
     let mut site = Site::start(&[]).await;
     if wanted("client_credentials") {
@@ -250,8 +128,7 @@ async fn requests(table: &mut Table) {
     if wanted("idle") {
         site.idle("").await;
     }
-    println!("memory at most, under that load: {:.1} MiB (at most 120)", memory_mib(site.process.pid(), "VmHWM"));
-    println!("events of a sign-in, an authorization, a token response: {:?} (at most 1 each)", site.events().await);
+    site.weigh().await;
     drop(site);
     if wanted("sign_in") || wanted("telemetry") {
         table.add("whole sign-in, RS256, all exported", 0.045, exported_sign_in().await);
@@ -295,51 +172,4 @@ async fn start_from_the_readme() {
     }
     std::fs::remove_dir_all(folder).unwrap();
     println!("make run, warm, to usable: {:.1} s (at most 5)", took.as_secs_f64());
-}
-
-/// What was measured, beside the plain client.
-struct Table {
-    inserts: f64,
-    reports: Vec<(&'static str, f64, Report)>,
-}
-
-impl Table {
-    fn add(&mut self, name: &'static str, target: f64, report: Report) {
-        println!("{name}: {:.0}/s", report.per_second);
-        self.reports.push((name, target, report));
-    }
-
-    fn print(&self) {
-        let columns = [
-            "operation",
-            "a second",
-            "of I",
-            "target",
-            "p50 ms",
-            "p99 ms",
-            "statements",
-            "transactions",
-            "flushes",
-            "Chancery µs",
-            "Postgres µs",
-            "generator µs",
-        ];
-        println!("\n| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()));
-        for (name, target, Report { per_second, p50, p99, count, work }) in &self.reports {
-            let each = |work: u64| work as f64 / *count as f64;
-            let millis = |duration: &Duration| duration.as_secs_f64() * 1e3;
-            println!(
-                "| {name} | {per_second:.0} | {:.2} | {target} | {:.1} | {:.1} | {:.2} | {:.2} | {:.3} | {:.0} | {:.0} | {:.0} |",
-                per_second / self.inserts,
-                millis(p50),
-                millis(p99),
-                each(work.statements),
-                each(work.transactions),
-                each(work.flushes),
-                each(work.chancery_micros),
-                each(work.postgres_micros()),
-                each(work.generator_micros),
-            );
-        }
-    }
 }

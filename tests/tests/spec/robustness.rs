@@ -1,15 +1,18 @@
 //! What must hold when things go wrong: attacks HB and EV.
 
+use std::time::{Duration, Instant};
+
 use axum::Router;
 use axum::routing::get;
 use chancery_api::http::connections::Connections;
 use chancery_api::http::server;
-use chancery_api::router;
+use chancery_api::router::{self, Patience};
 use chancery_tests::node::STATIC_API_KEY;
 use chancery_tests::server::Server;
 use chancery_tests::visitor::Visitor;
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::test]
 async fn ev07_no_event_no_act() {
@@ -104,10 +107,17 @@ async fn un03_text_that_no_database_takes_is_refused_before_it_gets_there() {
     admin.get("/api/users?search=%00").await.expect(200);
 }
 
-/// A node of the same application with handlers that are broken, behind the layers of all others.
-async fn broken(server: &Server) -> Visitor {
+/// A node of the same application with other routes, and its address.
+async fn serve(server: &Server, routes: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap().to_string();
+    let connections = Connections::on_tcp(listener, &server.app.config);
+    tokio::spawn(server::serve(connections, routes, std::future::pending()));
+    address
+}
+
+/// With handlers that are broken, behind the layers of all others.
+async fn broken(server: &Server) -> Visitor {
     let breaks = || async {
         if true {
             panic!("SELECT secret FROM events")
@@ -116,9 +126,35 @@ async fn broken(server: &Server) -> Visitor {
     let routes = ["/account", "/api/users/me", "/api/oidc/token"];
     let routes = routes.into_iter().fold(Router::new(), |router, path| router.route(path, get(breaks)));
     let routes = router::surrounded(&server.app, routes.route("/well", get(|| async { "well" })));
-    let connections = Connections::on_tcp(listener, &server.app.config);
-    tokio::spawn(server::serve(connections, routes.with_state(server.app.clone()), std::future::pending()));
-    Visitor::new(&base)
+    let address = serve(server, routes.with_state(server.app.clone())).await;
+    Visitor::new(&format!("http://{address}"))
+}
+
+#[tokio::test]
+async fn hb02_a_file_that_does_not_come_is_cut_off_later_than_other_bodies() {
+    let server = Server::start().await;
+    let patience = Patience { usual: Duration::from_millis(20), uploads: Duration::from_millis(600) };
+    let address = serve(&server, router::with_patience(server.app.clone(), patience)).await;
+    let begun = async |line: &str, content_type: &str, begin: &str| {
+        let head = format!(
+            "{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-API-Key: {STATIC_API_KEY}\r\n\
+             Content-Type: {content_type}\r\nContent-Length: 10000\r\n\r\n{begin}"
+        );
+        let (mut stream, at) = (TcpStream::connect(&address).await.unwrap(), Instant::now());
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("\"unavailable\""), "{answer}");
+        at.elapsed()
+    };
+
+    begun("POST /api/users", "application/json", "{").await;
+    let file = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"me.png\"\r\n\r\n";
+    let took = begun("PUT /api/users/me/profile-picture", "multipart/form-data; boundary=x", file).await;
+
+    assert!(took >= patience.uploads, "{took:?}");
+    let Patience { usual, uploads } = Patience::default();
+    assert_eq!((usual.as_secs(), uploads.as_secs()), (9, 30));
 }
 
 #[tokio::test]

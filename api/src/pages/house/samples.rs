@@ -239,7 +239,6 @@ fn account(say: &str) -> Vec<(&'static str, String)> {
             format!("You still have 2 other passkeys{say}."),
         ],
         action: "/account/passkeys/2/remove".into(),
-        members: vec![("next".into(), format!("/account/passkeys{say}"))],
         button: "Remove YubiKey 5C".into(),
         back: "/account/passkeys".into(),
     };
