@@ -194,6 +194,7 @@ async fn every_question_and_every_complaint_is_sound() {
     page.fill("[name=username]", "not a name").await;
     page.click("#save").await;
     page.wait_for("[aria-invalid]").await;
+    page.until("the focus on the mistake", "document.activeElement.matches('[aria-invalid]')").await;
     look(&page, "mistake").await;
     act_as(&page, &server, &root).await;
     let renamed = json!({ "username": "ada", "firstName": "Augusta", "lastName": "Lindqvist" });
