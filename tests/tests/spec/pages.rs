@@ -288,3 +288,20 @@ async fn or01_whoever_has_signed_in_is_sent_to_our_own_pages_only() {
         }
     }
 }
+
+/// Attacks OR-01: the way back leads nowhere else.
+#[tokio::test]
+async fn help_leads_back_to_what_one_came_from() {
+    let server = Server::start().await;
+    let wiki = server.client(&json!({})).await;
+    let mut stranger = server.visitor();
+    let sign_in = led_to(stranger.get(&wiki.authorize(&[])).await);
+    let interaction = sign_in.split_once("interaction=").unwrap().1.to_owned();
+
+    let help = format!("/help?next=%2Fauthorize%3Finteraction%3D{interaction}");
+    assert!(stranger.get(&sign_in).await.text.contains(&format!("href=\"{help}\"")));
+    assert!(stranger.get(&help).await.text.contains(&format!("href=\"/authorize?interaction={interaction}\"")));
+    for elsewhere in ["/help", "/help?next=//evil.example", "/help?next=https://evil.example"] {
+        assert!(stranger.get(elsewhere).await.text.contains("href=\"/account\""), "{elsewhere}");
+    }
+}
