@@ -173,7 +173,8 @@ async fn an_administrator_invites_groups_and_lets_in() {
     let nobody = post(&mut root, &format!("{group}/members"), &[("username", "nobody")]).await.expect(200);
     assert!(nobody.text.contains("There is nobody called so."));
     let claims = [("key", "team"), ("value", "ops"), ("key", ""), ("value", "")];
-    assert_eq!(led_to(post(&mut root, &format!("{group}/claims"), &claims).await), group);
+    let saved = led_to(post(&mut root, &format!("{group}/claims"), &claims).await);
+    assert!(saved.starts_with(&group) && root.visitor.get(&saved).await.text.contains("Saved."), "{saved}");
     let reserved = post(&mut root, &format!("{group}/claims"), &[("key", "sub"), ("value", "x")]).await.expect(200);
     assert!(reserved.text.contains("meaning of its own"), "{}", reserved.text);
 
