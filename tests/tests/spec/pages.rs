@@ -290,6 +290,17 @@ async fn or01_whoever_has_signed_in_is_sent_to_our_own_pages_only() {
     }
 }
 
+#[tokio::test]
+async fn a_search_of_the_history_that_finds_nothing_says_so() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+
+    let nothing = root.visitor.get("/admin/history?text=nobody-wrote-this").await;
+
+    assert_page(&nothing);
+    assert!(nothing.text.contains("Nothing matches."), "{}", nothing.text);
+}
+
 /// Attacks OR-01: the way back leads nowhere else.
 #[tokio::test]
 async fn help_leads_back_to_what_one_came_from() {
