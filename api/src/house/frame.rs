@@ -96,6 +96,7 @@ pub fn require_step_up(app: &App, signed_in: &SignedIn, path: &str) -> Result<()
 pub fn frame(app: &App, signed_in: &SignedIn, room: Room) -> Frame {
     Frame {
         instance_name: app.config.app_name.clone(),
+        mark: assets::path("mark.svg"),
         chancery_css: assets::path("chancery.css"),
         house_css: assets::path("house.css"),
         house_js: assets::path("house.js"),

@@ -20,6 +20,7 @@ pub fn shown(page: &impl Template) -> String {
 pub fn frame(room: Room) -> Frame {
     Frame {
         instance_name: "Hearth".into(),
+        mark: "mark.svg".into(),
         chancery_css: "chancery.css".into(),
         house_css: "house.css".into(),
         house_js: "house.js".into(),
