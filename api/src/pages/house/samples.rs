@@ -227,7 +227,7 @@ fn account(say: &str) -> Vec<(&'static str, String)> {
     };
     let apps = Apps {
         frame: frame(Room::Apps),
-        apps: vec![app("Forgejo", &["Name", "E-mail", "Groups"]), App { last_used: None, ..app("Linkding", &[]) }],
+        apps: vec![app("Forgejo", &["name", "e-mail", "groups"]), App { last_used: None, ..app("Linkding", &[]) }],
     };
     let activity =
         Activity { frame: frame(Room::Activity), map: Some(super::samples_admin::map(say)), roll: roll(say) };
