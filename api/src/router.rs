@@ -17,7 +17,7 @@ use crate::http::error::ApiError;
 use crate::http::{csrf, readiness, request, security_headers};
 use crate::limits::admission;
 use crate::pages::assets;
-use crate::pages::render::error_page;
+use crate::pages::render::{error_page, home};
 use crate::{admin, house, oidc, openapi, pages, pictures, webauthn};
 
 /// The largest body that is read: forms and JSON alike.
@@ -127,7 +127,13 @@ async fn nothing_here(State(app): State<App>, request: Request) -> Response {
     if is_api(request.uri().path()) {
         return (StatusCode::NOT_FOUND, Json(json!({ "error": "API endpoint not found" }))).into_response();
     }
-    error_page(&app, StatusCode::NOT_FOUND, "There is nothing here", &["Check the address, or start over."], None)
+    error_page(
+        &app,
+        StatusCode::NOT_FOUND,
+        "There is nothing here",
+        &["Check the address, or start over."],
+        Some(home()),
+    )
 }
 
 async fn wrong_method(State(app): State<App>, request: Request) -> Response {
@@ -137,7 +143,7 @@ async fn wrong_method(State(app): State<App>, request: Request) -> Response {
         return error.into_response();
     }
     let says = "This address does not take that kind of request.";
-    error_page(&app, StatusCode::METHOD_NOT_ALLOWED, "That did not work", &[says], None)
+    error_page(&app, StatusCode::METHOD_NOT_ALLOWED, "That did not work", &[says], Some(home()))
 }
 
 /// What axum refuses by itself — a body that is too large, a path or query that is no text — is said in the words of each

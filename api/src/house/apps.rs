@@ -34,13 +34,13 @@ pub async fn show(State(app): State<App>, Resident(signed_in): Resident) -> Resp
     shown(&app, page.await)
 }
 
-/// A scope as people say it.
+/// A scope as people say it, in the middle of a sentence.
 fn receives(scope: &str) -> Option<&'static str> {
     match scope {
-        "profile" => Some("Name"),
-        "email" => Some("E-mail"),
-        "groups" => Some("Groups"),
-        "offline_access" => Some("Access while you are away"),
+        "profile" => Some("name"),
+        "email" => Some("e-mail"),
+        "groups" => Some("groups"),
+        "offline_access" => Some("access while you are away"),
         _ => None,
     }
 }

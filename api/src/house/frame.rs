@@ -1,8 +1,8 @@
 //! What surrounds each page of the house, who may enter it, and how moments and places are said.
 
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use chancery_domain::country;
 use chancery_projections::users::User;
@@ -13,6 +13,7 @@ use time::{Duration, OffsetDateTime};
 use super::places;
 use crate::app::App;
 use crate::http::error::ApiError;
+use crate::http::form::query_params;
 use crate::http::see_other::see_other;
 use crate::http::session::{SignedIn, present};
 use crate::pages::assets;
@@ -95,6 +96,7 @@ pub fn require_step_up(app: &App, signed_in: &SignedIn, path: &str) -> Result<()
 pub fn frame(app: &App, signed_in: &SignedIn, room: Room) -> Frame {
     Frame {
         instance_name: app.config.app_name.clone(),
+        mark: assets::path("mark.svg"),
         chancery_css: assets::path("chancery.css"),
         house_css: assets::path("house.css"),
         house_js: assets::path("house.js"),
@@ -106,6 +108,16 @@ pub fn frame(app: &App, signed_in: &SignedIn, room: Room) -> Frame {
         notice: None,
         attribution: places::attribution(app).filter(|_| room.shows_places()),
     }
+}
+
+/// Where a form further down a page leads: to its top, which says so.
+pub fn saved_at(path: &str) -> Response {
+    see_other(&format!("{path}?saved=true"))
+}
+
+/// Of a page that such a form led to.
+pub fn saved(uri: &Uri) -> Option<Notice> {
+    query_params(uri.query()).value("saved").map(|_| Notice::good("Saved."))
 }
 
 /// Above a form whose author was outrun by someone else.

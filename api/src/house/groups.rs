@@ -15,7 +15,7 @@ use chancery_projections::{clients, groups};
 use serde_json::{Value, json};
 
 use super::account::{field_errors, form};
-use super::frame::{Page, Steward, count, frame, outrun, portrait, require_step_up, shown};
+use super::frame::{Page, Steward, count, frame, outrun, portrait, require_step_up, saved, saved_at, shown};
 use super::people::{asked, claims_form, claims_of, pages};
 use crate::accounts;
 use crate::admin::groups::{execute, existing, group_id};
@@ -101,8 +101,14 @@ struct Extra {
     claims: Option<(Vec<CustomClaim>, Option<ApiError>)>,
 }
 
-pub async fn show(State(app): State<App>, Steward(signed_in): Steward, Path(id): Path<String>) -> Response {
-    let shown_page = async { group(&app, &signed_in, group_id(&id)?, Extra::default()).await };
+pub async fn show(
+    State(app): State<App>,
+    Steward(signed_in): Steward,
+    Path(id): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Response {
+    let extra = Extra { notice: saved(&uri), ..Extra::default() };
+    let shown_page = async { group(&app, &signed_in, group_id(&id)?, extra).await };
     shown(&app, shown_page.await)
 }
 
@@ -248,7 +254,7 @@ pub async fn set_claims(
         let set = GroupCommand::SetClaims { claims: claims_of(&body) };
         let changed = async { execute(&app, &caller, id, set, &held(&app, id, &params).await?).await };
         match changed.await {
-            Ok(_) => Ok(see_other(&format!("{PATH}/{id}"))),
+            Ok(_) => Ok(saved_at(&format!("{PATH}/{id}"))),
             Err(error) if error.status.is_server_error() => Err(error.into()),
             Err(error) => {
                 let is_late = is_outrun(&error);

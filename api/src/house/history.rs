@@ -48,6 +48,11 @@ pub async fn history(State(app): State<App>, Steward(signed_in): Steward, Origin
         let figure = |label: &str, value: i64| Figure { label: label.to_owned(), value: value.to_string(), href: None };
         let first: Option<OffsetDateTime> =
             sqlx::query_scalar("SELECT recorded_at FROM events WHERE position = 1").fetch_optional(&app.pool).await?;
+        let filters = filters(&app, &params).await?;
+        let mut roll = roll(&app, &filter, &params, "/admin/history", true).await?;
+        if filters.any {
+            "Nothing matches. Clear the filters to see everything.".clone_into(&mut roll.empty);
+        }
         Ok(page(&History {
             frame: frame(&app, &signed_in, Room::History),
             since: first.map(date).unwrap_or_default(),
@@ -59,8 +64,8 @@ pub async fn history(State(app): State<App>, Steward(signed_in): Steward, Origin
                 figure("Changes by admins", counted.admin_changes),
             ],
             lag: (!in_time).then(|| Notice::mind("The newest entries may be missing here for a moment.")),
-            filters: filters(&app, &params).await?,
-            roll: roll(&app, &filter, &params, "/admin/history", true).await?,
+            filters,
+            roll,
         }))
     };
     shown(&app, shown_page.await)

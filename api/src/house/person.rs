@@ -1,7 +1,7 @@
 //! `/admin/people/{id}`: one person, as an administrator sees and changes them.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{OriginalUri, Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use chancery_domain::custom_claim::CustomClaim;
@@ -11,7 +11,7 @@ use chancery_projections::{enrollments, groups, passkeys, sessions};
 use time::Duration;
 
 use super::account::{field_errors, form, input_of, profile_form, profile_input, session_card};
-use super::frame::{Page, PageError, Steward, date, frame, outrun, portrait, require_step_up, shown};
+use super::frame::{Page, PageError, Steward, date, frame, outrun, portrait, require_step_up, saved, saved_at, shown};
 use super::passkeys::card;
 use super::people::{PATH, chosen_groups, claims_form, claims_of, group_choices};
 use super::roll::{about, latest_about};
@@ -38,8 +38,14 @@ struct Extra {
     picture: Option<String>,
 }
 
-pub async fn show(State(app): State<App>, Steward(signed_in): Steward, Path(id): Path<String>) -> Response {
-    let shown_page = async { person(&app, &signed_in, user_id(&id)?, Extra::default()).await };
+pub async fn show(
+    State(app): State<App>,
+    Steward(signed_in): Steward,
+    Path(id): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Response {
+    let extra = Extra { notice: saved(&uri), ..Extra::default() };
+    let shown_page = async { person(&app, &signed_in, user_id(&id)?, extra).await };
     shown(&app, shown_page.await)
 }
 
@@ -191,6 +197,8 @@ pub async fn act(
             }
         };
         match changed.await {
+            // What the others do shows at the top of the page.
+            Ok(_) if matches!(act.as_str(), "groups" | "claims") => Ok(saved_at(&format!("{PATH}/{id}"))),
             Ok(_) => Ok(see_other(&format!("{PATH}/{id}"))),
             Err(error) if is_outrun(&error) => {
                 let notice = Some(outrun());

@@ -10,7 +10,7 @@ use chancery_domain::user::UserCommand;
 use chancery_projections::{clients, passkeys};
 use time::macros::format_description;
 
-use super::desk::{Consent, Enroll, EnrollSecond, Message, Reauthenticate, SelectAccount, SignIn};
+use super::desk::{Action, Consent, Enroll, EnrollSecond, Message, Reauthenticate, SelectAccount, SignIn};
 use super::released::released;
 use super::render::{api_error_page, desk_frame, page};
 use crate::accounts;
@@ -75,7 +75,10 @@ async fn sign_in(State(app): State<App>, OriginalUri(uri): OriginalUri, headers:
             None => None,
         };
         let name = app_of(&app, interaction.as_ref()).await?;
-        Ok(page(&SignIn { frame: desk_frame(&app), app: name, next: next_of(&params) }))
+        let next = next_of(&params);
+        let way_back = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
+        let help = format!("/help?{way_back}");
+        Ok(page(&SignIn { frame: desk_frame(&app), app: name, next, help }))
     };
     shown(&app, sheet.await)
 }
@@ -167,7 +170,8 @@ fn destination(interaction: &Interaction) -> String {
     host.or_else(|| url.map(|url| url.scheme().to_owned())).unwrap_or_default()
 }
 
-async fn help(State(app): State<App>) -> Response {
+/// Whoever came here from an app's request goes on with it.
+async fn help(State(app): State<App>, OriginalUri(uri): OriginalUri) -> Response {
     page(&Message {
         frame: desk_frame(&app),
         id: "help",
@@ -181,7 +185,12 @@ async fn help(State(app): State<App>) -> Response {
             ),
         ],
         request_id: None,
-        action: None,
+        action: Some(Action {
+            label: "Back to sign-in".to_owned(),
+            href: next_of(&query_params(uri.query())),
+            posts: false,
+            members: Vec::new(),
+        }),
     })
 }
 

@@ -51,6 +51,11 @@ pub fn error_page(app: &App, status: StatusCode, heading: &str, says: &[&str], a
     response
 }
 
+/// The way on where there is no other.
+pub fn home() -> Action {
+    Action { label: "Go to your account".into(), href: "/account".into(), posts: false, members: Vec::new() }
+}
+
 /// An API error where a person looks.
 pub fn api_error_page(app: &App, error: &ApiError) -> Response {
     let heading = match error.status {
@@ -62,9 +67,7 @@ pub fn api_error_page(app: &App, error: &ApiError) -> Response {
         _ if error.status.is_server_error() => "Something went wrong on our side",
         _ => "That did not work",
     };
-    let home =
-        Action { label: "Go to your account".into(), href: "/account".into(), posts: false, members: Vec::new() };
-    let mut response = error_page(app, error.status, heading, &[&error.message], Some(home));
+    let mut response = error_page(app, error.status, heading, &[&error.message], Some(home()));
     if let Some(seconds) = error.retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -11,7 +11,7 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::desk::{Action, Member, Message};
-use super::render::{api_error_page, desk_frame, page};
+use super::render::{api_error_page, desk_frame, home, page};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::form::{body_params, query_params};
@@ -74,11 +74,6 @@ fn nothing_to_do(app: &App) -> Response {
         heading: "Your address is confirmed".to_owned(),
         says: vec!["There is nothing more to do.".to_owned()],
         request_id: None,
-        action: Some(Action {
-            label: "Go to your account".to_owned(),
-            href: "/account".to_owned(),
-            posts: false,
-            members: Vec::new(),
-        }),
+        action: Some(home()),
     })
 }

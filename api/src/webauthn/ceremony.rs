@@ -110,11 +110,11 @@ pub fn registration_error(failure: &PasskeyFailure) -> ApiError {
     match failure {
         PasskeyFailure::UserNotVerified => bad(
             "passkey_user_verification_required",
-            "Your device didn't check your PIN or fingerprint. Turn on screen lock and try again.",
+            "Your device didn’t check your PIN or fingerprint. Turn on screen lock and try again.",
         ),
         PasskeyFailure::NotDiscoverable => bad(
             "invalid_webauthn_response",
-            "This key can't store passkeys. Set a PIN on it, or use another key or device.",
+            "This key can’t store passkeys. Set a PIN on it, or use another key or device.",
         ),
         PasskeyFailure::AlreadyRegistered => {
             bad("invalid_webauthn_response", "This device already has a passkey for you.")

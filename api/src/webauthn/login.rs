@@ -239,12 +239,12 @@ fn ceremony_refused(failure: &PasskeyFailure) -> ApiError {
         PasskeyFailure::UserNotVerified => ApiError::new(
             StatusCode::BAD_REQUEST,
             "passkey_user_verification_required",
-            "Your device didn't check your PIN or fingerprint. Turn on screen lock and try again.",
+            "Your device didn’t check your PIN or fingerprint. Turn on screen lock and try again.",
         ),
         PasskeyFailure::BackupEligibilityChanged => {
             failed("This passkey changed its kind. Ask your administrator for a link and enroll it again.")
         }
-        _ => failed("Signing in didn't work. Try again, or use another passkey."),
+        _ => failed("Signing in didn’t work. Try again, or use another passkey."),
     }
 }
 

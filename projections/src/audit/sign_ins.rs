@@ -53,7 +53,7 @@ pub(super) fn attempt(event: &SignInAttemptEvent) -> Sentence {
 fn why(reason: FailureReason) -> &'static str {
     match reason {
         FailureReason::UnknownPasskey => "nobody here has this passkey",
-        FailureReason::BadSignature => "the passkey's signature was wrong",
+        FailureReason::BadSignature => "the passkey’s signature was wrong",
         FailureReason::ChallengeExpiredOrReused => "it came too late or came twice",
         FailureReason::UserDisabled => "the account is disabled",
         FailureReason::PasskeySuspended => "the passkey is suspended",

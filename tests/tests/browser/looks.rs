@@ -50,6 +50,9 @@ async fn every_sheet_is_sound() {
     let page = browser.page().await;
     let wiki = server.client(&json!({})).await;
     let mut ada = server.person("ada").await;
+    let long = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft";
+    let names = json!({ "username": "ada", "firstName": "Ada", "displayName": long, "email": "ada@example.org" });
+    server.admin.clone().json(Method::PUT, &format!("/api/users/{}", ada.id), &names).await.expect(200);
     let address = r#"{"formatted": "12 St James's Square\nLondon", "country": "GB"}"#;
     let claims = json!([
         { "key": "phone_number", "value": "442079460000" },
@@ -191,6 +194,7 @@ async fn every_question_and_every_complaint_is_sound() {
     page.fill("[name=username]", "not a name").await;
     page.click("#save").await;
     page.wait_for("[aria-invalid]").await;
+    page.until("the focus on the mistake", "document.activeElement.matches('[aria-invalid]')").await;
     look(&page, "mistake").await;
     act_as(&page, &server, &root).await;
     let renamed = json!({ "username": "ada", "firstName": "Augusta", "lastName": "Lindqvist" });

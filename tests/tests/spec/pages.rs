@@ -173,7 +173,8 @@ async fn an_administrator_invites_groups_and_lets_in() {
     let nobody = post(&mut root, &format!("{group}/members"), &[("username", "nobody")]).await.expect(200);
     assert!(nobody.text.contains("There is nobody called so."));
     let claims = [("key", "team"), ("value", "ops"), ("key", ""), ("value", "")];
-    assert_eq!(led_to(post(&mut root, &format!("{group}/claims"), &claims).await), group);
+    let saved = led_to(post(&mut root, &format!("{group}/claims"), &claims).await);
+    assert!(saved.starts_with(&group) && root.visitor.get(&saved).await.text.contains("Saved."), "{saved}");
     let reserved = post(&mut root, &format!("{group}/claims"), &[("key", "sub"), ("value", "x")]).await.expect(200);
     assert!(reserved.text.contains("meaning of its own"), "{}", reserved.text);
 
@@ -286,5 +287,33 @@ async fn or01_whoever_has_signed_in_is_sent_to_our_own_pages_only() {
             assert!(text.contains(&format!("data-next=\"{leads_to}\"")), "{page} with {next:?}");
             assert!(!text.contains("//evil.example\""), "{page} with {next:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_search_of_the_history_that_finds_nothing_says_so() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+
+    let nothing = root.visitor.get("/admin/history?text=nobody-wrote-this").await;
+
+    assert_page(&nothing);
+    assert!(nothing.text.contains("Nothing matches."), "{}", nothing.text);
+}
+
+/// Attacks OR-01: the way back leads nowhere else.
+#[tokio::test]
+async fn help_leads_back_to_what_one_came_from() {
+    let server = Server::start().await;
+    let wiki = server.client(&json!({})).await;
+    let mut stranger = server.visitor();
+    let sign_in = led_to(stranger.get(&wiki.authorize(&[])).await);
+    let interaction = sign_in.split_once("interaction=").unwrap().1.to_owned();
+
+    let help = format!("/help?next=%2Fauthorize%3Finteraction%3D{interaction}");
+    assert!(stranger.get(&sign_in).await.text.contains(&format!("href=\"{help}\"")));
+    assert!(stranger.get(&help).await.text.contains(&format!("href=\"/authorize?interaction={interaction}\"")));
+    for elsewhere in ["/help", "/help?next=//evil.example", "/help?next=https://evil.example"] {
+        assert!(stranger.get(elsewhere).await.text.contains("href=\"/account\""), "{elsewhere}");
     }
 }

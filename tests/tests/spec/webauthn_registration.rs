@@ -114,7 +114,7 @@ async fn wr02_wr05_what_is_not_a_whole_new_passkey_of_an_offered_kind_is_refused
     response["clientExtensionResults"]["credProps"]["rk"] = json!(false);
     let (status, error) = finish(&mut ada, &response).await;
     assert_eq!(status, 400);
-    assert!(error["error"].as_str().unwrap().contains("can't store passkeys"), "{error}");
+    assert!(error["error"].as_str().unwrap().contains("can’t store passkeys"), "{error}");
     assert_eq!(held(&mut ada).await, 1);
 
     // The helpers change nothing but what they are told to.

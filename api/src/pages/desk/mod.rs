@@ -23,6 +23,8 @@ pub struct SignIn {
     pub frame: Frame,
     pub app: Option<String>,
     pub next: String,
+    /// Where help is, and from there the way back.
+    pub help: String,
 }
 
 /// A step-up.

@@ -8,6 +8,7 @@ use super::parts::Portrait;
 #[derive(Clone, Debug)]
 pub struct Frame {
     pub instance_name: String,
+    pub mark: String,
     pub chancery_css: String,
     pub house_css: String,
     pub house_js: String,

@@ -20,6 +20,7 @@ pub fn shown(page: &impl Template) -> String {
 pub fn frame(room: Room) -> Frame {
     Frame {
         instance_name: "Hearth".into(),
+        mark: "mark.svg".into(),
         chancery_css: "chancery.css".into(),
         house_css: "house.css".into(),
         house_js: "house.js".into(),
@@ -226,7 +227,7 @@ fn account(say: &str) -> Vec<(&'static str, String)> {
     };
     let apps = Apps {
         frame: frame(Room::Apps),
-        apps: vec![app("Forgejo", &["Name", "E-mail", "Groups"]), App { last_used: None, ..app("Linkding", &[]) }],
+        apps: vec![app("Forgejo", &["name", "e-mail", "groups"]), App { last_used: None, ..app("Linkding", &[]) }],
     };
     let activity =
         Activity { frame: frame(Room::Activity), map: Some(super::samples_admin::map(say)), roll: roll(say) };
