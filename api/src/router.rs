@@ -114,6 +114,9 @@ async fn nothing_here(State(app): State<App>, request: Request) -> Response {
 }
 
 async fn wrong_method(State(app): State<App>, request: Request) -> Response {
+    if oidc::PROTOCOL_PATHS.contains(&request.uri().path()) {
+        return invalid_request(StatusCode::METHOD_NOT_ALLOWED, "This method is not allowed here.");
+    }
     if is_api(request.uri().path()) {
         let error =
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This method is not allowed here");
@@ -138,12 +141,20 @@ async fn in_our_words(State(app): State<App>, request: Request, next: Next) -> R
         _ => return response,
     };
     if oidc::PROTOCOL_PATHS.contains(&path.as_str()) {
-        return (status, Json(json!({ "error": "invalid_request", "error_description": says }))).into_response();
+        return invalid_request(status, says);
     }
     if is_api(&path) {
         return ApiError::new(status, code, says).into_response();
     }
     error_page(&app, status, "That did not work", &[says], None)
+}
+
+/// A protocol endpoint's refusal of what never reached it, which an app in a browser can read as well.
+fn invalid_request(status: StatusCode, says: &str) -> Response {
+    let body = Json(json!({ "error": "invalid_request", "error_description": says }));
+    let mut response = (status, body).into_response();
+    open_to_any_origin(response.headers_mut());
+    response
 }
 
 /// Whoever waits longer than this is told so, in the words of the endpoint.

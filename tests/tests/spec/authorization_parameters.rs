@@ -199,9 +199,11 @@ async fn az16_a_mere_look_issues_no_code_and_ends_no_session() {
     let hint = tokens(&server, &mut ada, &wiki, &[]).await["id_token"].as_str().unwrap().to_owned();
     let before = server.app.store.feed().head().await.unwrap();
 
-    ada.visitor.send(Method::HEAD, &wiki.authorize(&[]), None, &[]).await.expect(405);
     let sign_out = format!("/api/oidc/end-session?id_token_hint={hint}");
-    ada.visitor.send(Method::HEAD, &sign_out, None, &[]).await.expect(405);
+    for path in [&wiki.authorize(&[]), &sign_out] {
+        let answer = ada.visitor.send(Method::HEAD, path, None, &[]).await.expect(405);
+        assert_eq!(answer.header("allow"), "GET, POST", "RFC 9110 §15.5.6: {path}");
+    }
 
     assert_eq!(server.app.store.feed().head().await.unwrap(), before);
     ada.visitor.get("/api/users/me").await.expect(200);

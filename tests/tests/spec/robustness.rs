@@ -66,6 +66,7 @@ async fn hb01_bodies_over_the_limit_are_refused() {
     assert_eq!(answer.json()["error"], "invalid_request");
     let page = server.visitor().form("/authorize", &[("state", &"x".repeat(70_000))]).await.expect(413);
     assert!(page.text.contains("The request is too large."));
+    assert_eq!(answer.header("access-control-allow-origin"), "*", "an app in a browser reads it too");
 }
 
 #[tokio::test]
