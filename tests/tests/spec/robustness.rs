@@ -5,6 +5,7 @@ use axum::routing::get;
 use chancery_api::http::connections::Connections;
 use chancery_api::http::server;
 use chancery_api::router;
+use chancery_tests::authenticator::SoftAuthenticator;
 use chancery_tests::node::STATIC_API_KEY;
 use chancery_tests::server::Server;
 use chancery_tests::visitor::Visitor;
@@ -96,12 +97,25 @@ async fn un03_text_that_no_database_takes_is_refused_before_it_gets_there() {
     }
     let client = json!({ "name": "a\u{0}b" });
     admin.post("/api/oidc/clients", &client).await.expect(400);
+    for url in ["https://wiki.example/\u{0}", "https://wiki.example/\n"] {
+        admin.post("/api/oidc/clients", &json!({ "name": "Wiki", "launchURL": url })).await.expect(400);
+    }
     let group = json!({ "name": "a\u{0}b", "friendlyName": "ab" });
     admin.post("/api/user-groups", &group).await.expect(400);
     let claims = json!([{ "key": "a\u{0}", "value": "b" }]);
-    let ada = server.person("ada").await;
+    let mut ada = server.person("ada").await;
     let path = format!("/api/custom-claims/user/{}", ada.id);
     admin.json(reqwest::Method::PUT, &path, &claims).await.expect(400);
+    for description in ["a\u{0}b", &"x".repeat(1_001)] {
+        let key = json!({ "name": "Key", "description": description, "expiresAt": "2027-01-01T00:00:00Z" });
+        let answer = ada.visitor.post("/api/api-keys", &key).await.expect(400);
+        assert_eq!(answer.json()["details"]["fields"][0]["field"], "description");
+    }
+    let options = ada.visitor.get("/api/webauthn/register/start").await.expect(200).json();
+    let mut passkey = SoftAuthenticator::new().create(&options, server.issuer());
+    passkey["response"]["transports"] = json!(["internal", "a\u{0}b", "telepathy"]);
+    let enrolled = ada.visitor.post("/api/webauthn/register/finish", &passkey).await.expect(200).json();
+    assert_eq!(enrolled["transport"], json!(["internal", "telepathy"]));
     admin.get("/api/users?search=%00").await.expect(200);
 }
 
