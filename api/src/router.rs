@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -39,6 +40,7 @@ pub fn router(app: App) -> Router {
         .merge(pages::handlers::routes())
         .merge(pages::verification::routes())
         .merge(house::routes())
+        .layer(middleware::from_fn(hear_out))
         .layer(middleware::from_fn_with_state(app.clone(), csrf::protect));
     // These alone take a file.
     let uploads = Router::new()
@@ -51,6 +53,7 @@ pub fn router(app: App) -> Router {
     let lists = Router::new()
         .merge(admin::lists())
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn(hear_out))
         .layer(middleware::from_fn_with_state(app.clone(), csrf::protect))
         .layer(RequestBodyLimitLayer::new(MAX_LIST))
         .layer(middleware::from_fn_with_state((app.clone(), PATIENCE), in_time));
@@ -81,6 +84,16 @@ pub fn surrounded(app: &App, routes: Router<App>) -> Router<App> {
         .layer(middleware::from_fn(security_headers::add))
         .layer(middleware::from_fn_with_state(app.clone(), request::establish))
         .layer(middleware::from_fn_with_state(app.clone(), readiness::part))
+}
+
+/// Takes in what is sent before it is asked who sends it: what somebody may do is decided when all is said, not when they
+/// began to speak (attacks SE-03).
+async fn hear_out(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await {
+        Ok(body) => next.run(Request::from_parts(parts, body.into())).await,
+        Err(rejection) => rejection.into_response(),
+    }
 }
 
 /// CORS for endpoints that look at no cookie: apps in browsers call them from their own origins.
