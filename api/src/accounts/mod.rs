@@ -117,9 +117,7 @@ pub async fn change_own(
     profile: Profile,
     held: &Held<UserAggregate>,
 ) -> Result<i64, ApiError> {
-    let email_verified = user.email_verified && profile.email == user.email;
-    let change = UserCommand::ChangeProfile { profile, email_verified };
-    execute_all(app, caller, user.id(), vec![change], held).await
+    execute_all(app, caller, user.id(), vec![UserCommand::ChangeOwnProfile { profile }], held).await
 }
 
 /// Records the erasure, then destroys the person's data key and what is sealed under it outside the log.
