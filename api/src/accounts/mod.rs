@@ -10,7 +10,7 @@ use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, RevokedWhy};
 use chancery_domain::ids::{GroupId, UserId};
 use chancery_domain::user::{Profile, RegisteredVia, User as UserAggregate, UserCommand, UserRefusal};
 use chancery_projections::users::{self, User};
-use chancery_projections::{enrollments, pictures, sessions};
+use chancery_projections::{enrollments, erasures, pictures, sessions};
 use serde_json::json;
 
 pub use self::links::{ENROLLMENT_LINK, Link, enrollment_error, issue_link, issue_setup_link, mail_invitation};
@@ -124,10 +124,25 @@ pub async fn change_own(
 pub async fn erase(app: &App, caller: &Caller, id: UserId, held: &Held<UserAggregate>) -> Result<i64, ApiError> {
     let erase = |other_admins| vec![UserCommand::Erase { other_admins }];
     let position = execute_keeping_an_admin(app, caller, id, held, erase).await?;
+    finish_erasure(app, id).await?;
+    Ok(position)
+}
+
+/// The second half of an erasure that is recorded. Whoever hears of one does it: who recorded it may have died, or been cut
+/// off from the database, before they came to it.
+pub async fn finish_erasure(app: &App, id: UserId) -> Result<(), ApiError> {
     let mut connection = app.pool.acquire().await?;
     app.store.vault().destroy(&Subject::user(id), &mut connection).await.map_err(StoreError::from)?;
     pictures::drop_all(&mut *connection, id).await?;
-    Ok(position)
+    Ok(())
+}
+
+/// The same for those that nobody heard of who lived on.
+pub async fn finish_erasures(app: &App) -> Result<(), ApiError> {
+    for id in erasures::unfinished(&app.pool).await? {
+        finish_erasure(app, id).await?;
+    }
+    Ok(())
 }
 
 /// Ends a person's sessions but for this one, and what was granted to apps in them. Whether this one still counts is looked

@@ -1,15 +1,19 @@
 //! What must hold when things go wrong: attacks HB and EV.
 
+use std::time::{Duration, Instant};
+
 use axum::Router;
 use axum::routing::get;
 use chancery_api::http::connections::Connections;
 use chancery_api::http::server;
-use chancery_api::router;
+use chancery_api::{accounts, router};
+use chancery_projections::runner::reached;
 use chancery_tests::authenticator::SoftAuthenticator;
-use chancery_tests::node::STATIC_API_KEY;
+use chancery_tests::node::{Person, STATIC_API_KEY};
 use chancery_tests::server::Server;
 use chancery_tests::visitor::Visitor;
 use serde_json::json;
+use sqlx::PgPool;
 use tokio::net::TcpListener;
 
 #[tokio::test]
@@ -37,6 +41,54 @@ async fn ev07_no_event_no_act() {
     sqlx::raw_sql("DROP TRIGGER fail ON events").execute(&server.app.pool).await.unwrap();
     wiki.redeem(&server, &code).await.expect(200);
     ada.sign_in().await.expect(200);
+}
+
+/// Whether the data key of this person is still there.
+async fn has_key(pool: &PgPool, person: &Person) -> bool {
+    let wrapped = "SELECT wrapped IS NOT NULL FROM subject_keys WHERE subject = $1";
+    sqlx::query_scalar(wrapped).bind(format!("user:{}", person.id)).fetch_one(pool).await.unwrap()
+}
+
+/// Erases somebody on a node that comes no further than to record it.
+async fn erased_in_part(server: &Server, person: &Person) {
+    let broken =
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'disk full'; END $$;
+                  CREATE TRIGGER fail BEFORE INSERT OR UPDATE ON subject_keys FOR EACH ROW EXECUTE FUNCTION fail()";
+    sqlx::raw_sql(broken).execute(&server.app.pool).await.unwrap();
+    let path = format!("/api/users/{}", person.id);
+    server.admin.clone().send(reqwest::Method::DELETE, &path, None, &[]).await.expect(503);
+    server.admin.clone().send(reqwest::Method::DELETE, &path, None, &[]).await.expect(404);
+    assert!(has_key(&server.app.pool, person).await);
+}
+
+#[tokio::test]
+async fn ev10_an_erasure_that_was_cut_short_is_finished_as_soon_as_it_can_be() {
+    let server = Server::start().await;
+    let ada = server.person("ada").await;
+    erased_in_part(&server, &ada).await;
+
+    sqlx::raw_sql("DROP TRIGGER fail ON subject_keys").execute(&server.app.pool).await.unwrap();
+
+    let able = Instant::now();
+    while has_key(&server.app.pool, &ada).await {
+        assert!(able.elapsed() < Duration::from_secs(10), "nobody finishes it");
+    }
+}
+
+#[tokio::test]
+async fn ev10_an_erasure_whose_node_died_is_finished_by_the_next_one() {
+    let server = Server::start().await;
+    let ada = server.person("ada").await;
+    erased_in_part(&server, &ada).await;
+    server.app.pool.close().await;
+
+    let next = Server::at(server.database.clone(), &[]).await;
+    sqlx::raw_sql("DROP TRIGGER fail ON subject_keys").execute(&next.app.pool).await.unwrap();
+    let position = next.app.store.feed().head().await.unwrap();
+    assert!(reached(next.app.audit.clone(), position, Duration::from_secs(10)).await);
+    accounts::finish_erasures(&next.app).await.unwrap();
+
+    assert!(!has_key(&next.app.pool, &ada).await);
 }
 
 #[tokio::test]
