@@ -1,7 +1,5 @@
 //! Statements of several views in one: each round trip of the writer is one that everybody waits for (decision 21).
 
-use std::fmt::Write;
-
 use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, Encode, PgConnection, Postgres, Type};
@@ -57,8 +55,9 @@ fn renumbered(sql: &str, before: usize) -> String {
     for part in parts {
         let digits = part.len() - part.trim_start_matches(|digit: char| digit.is_ascii_digit()).len();
         let number = part[..digits].parse().unwrap_or(0) + before;
-        // Writing to a string does not fail.
-        let _ = write!(renumbered, "${number}{}", &part[digits..]);
+        renumbered.push('$');
+        renumbered.push_str(&number.to_string());
+        renumbered.push_str(&part[digits..]);
     }
     renumbered
 }
