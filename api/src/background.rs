@@ -8,6 +8,7 @@ use chancery_projections::{pictures, prune};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::accounts;
 use crate::app::App;
 use crate::signing_keys;
 
@@ -53,7 +54,7 @@ struct Seen {
     logs: u64,
 }
 
-/// Reacts to what any node recorded: new keys are loaded, keys of erased people are dropped from memory. A log that was
+/// Reacts to what any node recorded: new keys are loaded, keys of erased people are destroyed, in memory first. A log that was
 /// restored from a backup has other keys. Answers whether everything was taken in.
 async fn follow(app: &App, seen: &mut Seen) -> bool {
     // What a node without the database cannot learn, it cannot decide by either.
@@ -64,7 +65,7 @@ async fn follow(app: &App, seen: &mut Seen) -> bool {
     let news = timeout(PATIENCE, app.store.feed().news(seen.position, head, REACTED_TO)).await;
     let Ok(Ok(news)) = news else { return false };
     let (erased, keys): (Vec<_>, Vec<_>) = news.iter().partition(|news| news.event_type == ERASED);
-    for person in erased {
+    for person in &erased {
         app.store.vault().evict(&Subject::from(format!("user:{}", person.aggregate_id)));
     }
     let keys_changed = !keys.is_empty();
@@ -78,6 +79,13 @@ async fn follow(app: &App, seen: &mut Seen) -> bool {
     {
         tracing::error!(%error, "the signing keys could not be loaded");
         return false;
+    }
+    for id in erased.iter().filter_map(|person| person.aggregate_id.parse().ok()) {
+        let finished = timeout(PATIENCE, accounts::finish_erasure(app, id)).await;
+        if !matches!(finished, Ok(Ok(()))) {
+            tracing::error!(user = %id, "the key of somebody who was erased could not be destroyed; it is tried again");
+            return false;
+        }
     }
     *seen = Seen { position: head, logs };
     true
@@ -93,6 +101,9 @@ async fn upkeep(app: &App) {
     }
     if let Err(error) = pictures::sweep(&app.pool, app.now()).await {
         tracing::debug!(%error, "pictures that nobody has were not swept");
+    }
+    if let Err(error) = accounts::finish_erasures(app).await {
+        tracing::error!(code = error.code, "erasures that were cut short could not be finished");
     }
     if let Err(error) = prune::run(&app.pool, app.now()).await {
         tracing::debug!(%error, "what ended long ago was not removed from the views");

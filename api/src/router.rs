@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -56,6 +57,7 @@ pub fn with_patience(app: App, patience: Patience) -> Router {
         .merge(pages::handlers::routes())
         .merge(pages::verification::routes())
         .merge(house::routes())
+        .layer(middleware::from_fn(hear_out))
         .layer(middleware::from_fn_with_state(app.clone(), csrf::protect));
     // These alone take a file.
     let uploads = Router::new()
@@ -68,6 +70,7 @@ pub fn with_patience(app: App, patience: Patience) -> Router {
     let lists = Router::new()
         .merge(admin::lists())
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn(hear_out))
         .layer(middleware::from_fn_with_state(app.clone(), csrf::protect))
         .layer(RequestBodyLimitLayer::new(MAX_LIST))
         .layer(middleware::from_fn_with_state((app.clone(), patience.usual), in_time));
@@ -98,6 +101,16 @@ pub fn surrounded(app: &App, routes: Router<App>) -> Router<App> {
         .layer(middleware::from_fn(security_headers::add))
         .layer(middleware::from_fn_with_state(app.clone(), request::establish))
         .layer(middleware::from_fn_with_state(app.clone(), readiness::part))
+}
+
+/// Takes in what is sent before it is asked who sends it: what somebody may do is decided when all is said, not when they
+/// began to speak (attacks SE-03).
+async fn hear_out(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await {
+        Ok(body) => next.run(Request::from_parts(parts, body.into())).await,
+        Err(rejection) => rejection.into_response(),
+    }
 }
 
 /// CORS for endpoints that look at no cookie: apps in browsers call them from their own origins.
@@ -137,6 +150,9 @@ async fn nothing_here(State(app): State<App>, request: Request) -> Response {
 }
 
 async fn wrong_method(State(app): State<App>, request: Request) -> Response {
+    if oidc::PROTOCOL_PATHS.contains(&request.uri().path()) {
+        return invalid_request(StatusCode::METHOD_NOT_ALLOWED, "This method is not allowed here.");
+    }
     if is_api(request.uri().path()) {
         let error =
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This method is not allowed here");
@@ -161,12 +177,20 @@ async fn in_our_words(State(app): State<App>, request: Request, next: Next) -> R
         _ => return response,
     };
     if oidc::PROTOCOL_PATHS.contains(&path.as_str()) {
-        return (status, Json(json!({ "error": "invalid_request", "error_description": says }))).into_response();
+        return invalid_request(status, says);
     }
     if is_api(&path) {
         return ApiError::new(status, code, says).into_response();
     }
     error_page(&app, status, "That did not work", &[says], None)
+}
+
+/// A protocol endpoint's refusal of what never reached it, which an app in a browser can read as well.
+fn invalid_request(status: StatusCode, says: &str) -> Response {
+    let body = Json(json!({ "error": "invalid_request", "error_description": says }));
+    let mut response = (status, body).into_response();
+    open_to_any_origin(response.headers_mut());
+    response
 }
 
 /// Whoever waits longer than this is told so, in the words of the endpoint.

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod clients;
 pub mod consents;
 pub mod enrollments;
+pub mod erasures;
 pub mod figures;
 pub mod grants;
 pub mod groups;

@@ -98,7 +98,9 @@ impl Passkeys for WebauthnPasskeys {
             return Err(PasskeyFailure::Malformed);
         }
         let transports = response.pointer("/response/transports").and_then(Value::as_array);
-        let transports = transports.into_iter().flatten().filter_map(Value::as_str).take(10);
+        // Names that are not known yet are kept (WebAuthn Level 3 §5.8.4), but only what can be a name.
+        let name = |text: &&str| text.bytes().all(|c| c.is_ascii_graphic());
+        let transports = transports.into_iter().flatten().filter_map(Value::as_str).filter(name).take(10);
         Ok(NewPasskey {
             credential_id: URL_SAFE_NO_PAD.encode(verified.cred_id()),
             aaguid: data.aaguid.unwrap_or(Uuid::nil()),

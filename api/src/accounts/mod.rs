@@ -9,9 +9,8 @@ use chancery_domain::custom_claim::{ClaimsRefusal, MalformedClaim};
 use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, RevokedWhy};
 use chancery_domain::ids::{GroupId, UserId};
 use chancery_domain::user::{Profile, RegisteredVia, User as UserAggregate, UserCommand, UserRefusal};
-use chancery_projections::enrollments;
-use chancery_projections::pictures;
 use chancery_projections::users::{self, User};
+use chancery_projections::{enrollments, erasures, pictures, sessions};
 use serde_json::json;
 
 pub use self::links::{ENROLLMENT_LINK, Link, enrollment_error, issue_link, issue_setup_link, mail_invitation};
@@ -21,6 +20,7 @@ use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::precondition::Held;
+use crate::http::session::SignedIn;
 
 /// A person to be registered, or what is to become of one.
 #[derive(Clone, Debug)]
@@ -117,19 +117,44 @@ pub async fn change_own(
     profile: Profile,
     held: &Held<UserAggregate>,
 ) -> Result<i64, ApiError> {
-    let email_verified = user.email_verified && profile.email == user.email;
-    let change = UserCommand::ChangeProfile { profile, email_verified };
-    execute_all(app, caller, user.id(), vec![change], held).await
+    execute_all(app, caller, user.id(), vec![UserCommand::ChangeOwnProfile { profile }], held).await
 }
 
 /// Records the erasure, then destroys the person's data key and what is sealed under it outside the log.
 pub async fn erase(app: &App, caller: &Caller, id: UserId, held: &Held<UserAggregate>) -> Result<i64, ApiError> {
     let erase = |other_admins| vec![UserCommand::Erase { other_admins }];
     let position = execute_keeping_an_admin(app, caller, id, held, erase).await?;
+    finish_erasure(app, id).await?;
+    Ok(position)
+}
+
+/// The second half of an erasure that is recorded. Whoever hears of one does it: who recorded it may have died, or been cut
+/// off from the database, before they came to it.
+pub async fn finish_erasure(app: &App, id: UserId) -> Result<(), ApiError> {
     let mut connection = app.pool.acquire().await?;
     app.store.vault().destroy(&Subject::user(id), &mut connection).await.map_err(StoreError::from)?;
     pictures::drop_all(&mut *connection, id).await?;
-    Ok(position)
+    Ok(())
+}
+
+/// The same for those that nobody heard of who lived on.
+pub async fn finish_erasures(app: &App) -> Result<(), ApiError> {
+    for id in erasures::unfinished(&app.pool).await? {
+        finish_erasure(app, id).await?;
+    }
+    Ok(())
+}
+
+/// Ends a person's sessions but for this one, and what was granted to apps in them. Whether this one still counts is looked
+/// up behind the stream as it was read, and recorded only upon that: a session that another one has just ended must not
+/// spare what was granted in it (attacks SE-03, RT-05).
+pub async fn sign_out_elsewhere(app: &App, caller: &Caller, signed_in: &SignedIn) -> Result<i64, ApiError> {
+    let (id, session) = (signed_in.user.id(), signed_in.session.id());
+    let read = app.store.load::<UserAggregate>(id).await?;
+    let row = sessions::find(&app.pool, session).await?.filter(|row| row.live_at(app.now()));
+    row.ok_or_else(ApiError::not_signed_in)?;
+    let sign_out = UserCommand::SignOutEverywhere { except: Some(session) };
+    execute_all(app, caller, id, vec![sign_out], &Some(read)).await
 }
 
 /// Ends all sessions, everything that was granted to apps, and every enrollment link. Says how many people and links.

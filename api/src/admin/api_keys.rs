@@ -43,7 +43,9 @@ pub fn key_error(error: ExecuteError<ApiKeyRefusal>) -> ApiError {
         ExecuteError::Refused(ApiKeyRefusal::Unknown) => {
             ApiError::new(StatusCode::NOT_FOUND, "api_key_not_found", "There is no such key")
         }
-        ExecuteError::Refused(ApiKeyRefusal::BadName(wrong)) => ApiError::fields(&[wrong]),
+        ExecuteError::Refused(ApiKeyRefusal::BadName(wrong) | ApiKeyRefusal::BadDescription(wrong)) => {
+            ApiError::fields(&[wrong])
+        }
         ExecuteError::Refused(ApiKeyRefusal::BadExpiration) => {
             ApiError::new(StatusCode::BAD_REQUEST, "invalid_api_key_expiration", "The end must lie in the future")
         }

@@ -76,7 +76,6 @@ async fn set_for_group(
     let claims = claims_of(input);
     let caller = principal.caller(&app, &circumstances);
     let set = GroupCommand::SetClaims { claims: claims.clone() };
-    let held = super::groups::held(&app, id, &seen).await?;
-    super::groups::execute(&app, &caller, id, set, &held).await?;
+    super::groups::change_group(&app, &caller, id, set, super::groups::held(app.clone(), id, seen)).await?;
     Ok(Json(json!(claims)))
 }

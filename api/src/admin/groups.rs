@@ -82,11 +82,28 @@ async fn full_json(app: &App, id: GroupId) -> Result<Value, ApiError> {
 }
 
 /// The group as whoever changes it saw it.
-pub async fn held(app: &App, id: GroupId, seen: &Seen) -> Result<Held<Group>, ApiError> {
-    seen.held(app, id, full_json(app, id)).await
+pub async fn held(app: App, id: GroupId, seen: Seen) -> Result<Held<Group>, ApiError> {
+    seen.held(&app, id, full_json(&app, id)).await
 }
 
-pub async fn execute(
+pub async fn create_group(app: &App, caller: &Caller, id: GroupId, names: GroupNames) -> Result<(), ApiError> {
+    execute(app, caller, id, GroupCommand::Create { names }, &None).await
+}
+
+/// Changes a group that is `held` as it was seen. Its lists are on other streams: neither they nor this are recorded while
+/// it is looked whether the other may be.
+pub async fn change_group(
+    app: &App,
+    caller: &Caller,
+    id: GroupId,
+    command: GroupCommand,
+    held: impl Future<Output = Result<Held<Group>, ApiError>> + Send + 'static,
+) -> Result<(), ApiError> {
+    let (node, caller) = (app.clone(), caller.clone());
+    one_at_a_time(app, async move { execute(&node, &caller, id, command, &held.await?).await }).await
+}
+
+async fn execute(
     app: &App,
     caller: &Caller,
     id: GroupId,
@@ -159,8 +176,7 @@ async fn create(
     principal.may(&app, AdminAction::ManageGroups)?;
     let id = GroupId(app.entropy.uuid_v4());
     let caller = principal.caller(&app, &circumstances);
-    let create = GroupCommand::Create { names: input.names() };
-    execute(&app, &caller, id, create, &None).await?;
+    create_group(&app, &caller, id, input.names()).await?;
     Ok((StatusCode::CREATED, Tagged(full_json(&app, id).await?)))
 }
 
@@ -176,7 +192,7 @@ async fn update(
     let id = group_id(&id)?;
     let caller = principal.caller(&app, &circumstances);
     let change = GroupCommand::Change { names: input.names() };
-    execute(&app, &caller, id, change, &held(&app, id, &seen).await?).await?;
+    change_group(&app, &caller, id, change, held(app.clone(), id, seen)).await?;
     Ok(Tagged(full_json(&app, id).await?))
 }
 
@@ -190,7 +206,7 @@ async fn remove(
     principal.may(&app, AdminAction::ManageGroups)?;
     let id = group_id(&id)?;
     let caller = principal.caller(&app, &circumstances);
-    execute(&app, &caller, id, GroupCommand::Delete, &held(&app, id, &seen).await?).await?;
+    change_group(&app, &caller, id, GroupCommand::Delete, held(app.clone(), id, seen)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

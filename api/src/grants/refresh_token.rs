@@ -3,7 +3,7 @@
 use chancery_domain::actor::Actor;
 use chancery_domain::digest::Digest;
 use chancery_domain::grant::{Grant, GrantCommand, GrantEvent, Refresh};
-use chancery_domain::oauth::error::OAuthError;
+use chancery_domain::oauth::error::{ErrorCode, OAuthError};
 use chancery_domain::oauth::params::Params;
 use chancery_domain::oauth::scope::Scopes;
 use chancery_domain::oauth::token_value::{parse_refresh_token, refresh_token};
@@ -43,7 +43,11 @@ pub async fn refresh(
     };
     let genuine = of_generation(presented.generation).iter().any(|token| Digest::of(token) == presented.digest);
     let successors = of_generation(presented.generation.wrapping_add(1));
-    let narrowed = params.value("scope").map(Scopes::parse).transpose()?.filter(|scopes| !scopes.is_empty());
+    let narrowed = params.value("scope").map(Scopes::parse).transpose()?;
+    // RFC 6749 §6: only a scope that is left out stands for the whole grant.
+    if narrowed.as_ref().is_some_and(Scopes::is_empty) {
+        return Err(OAuthError::new(ErrorCode::InvalidScope, "none of these scopes was granted").into());
+    }
     let scopes = narrowed.clone().unwrap_or_else(|| authorization.scopes.clone());
     let issued = new_access_token(app, grant_id, client.settings().access_token_seconds, now);
     let command = Refresh {

@@ -245,8 +245,12 @@ pub async fn end_other_sessions(
     circumstances: Circumstances,
     Resident(signed_in): Resident,
 ) -> Response {
-    let except = Some(signed_in.session.id());
-    shown(&app, end_sessions(&app, &circumstances, &signed_in, except, "/account/sessions").await)
+    let page = async {
+        let caller = signed_in.caller(&app, &circumstances);
+        accounts::sign_out_elsewhere(&app, &caller, &signed_in).await?;
+        Ok(see_other("/account/sessions"))
+    };
+    shown(&app, page.await)
 }
 
 pub async fn end_all_sessions(
@@ -254,17 +258,11 @@ pub async fn end_all_sessions(
     circumstances: Circumstances,
     Resident(signed_in): Resident,
 ) -> Response {
-    shown(&app, end_sessions(&app, &circumstances, &signed_in, None, "/login").await)
-}
-
-async fn end_sessions(
-    app: &App,
-    circumstances: &Circumstances,
-    signed_in: &SignedIn,
-    except: Option<chancery_domain::ids::SessionId>,
-    next: &str,
-) -> Page {
-    let caller = signed_in.caller(app, circumstances);
-    accounts::execute(app, &caller, signed_in.user.id(), UserCommand::SignOutEverywhere { except }).await?;
-    Ok(see_other(next))
+    let page = async {
+        let caller = signed_in.caller(&app, &circumstances);
+        let sign_out = UserCommand::SignOutEverywhere { except: None };
+        accounts::execute(&app, &caller, signed_in.user.id(), sign_out).await?;
+        Ok(see_other("/login"))
+    };
+    shown(&app, page.await)
 }

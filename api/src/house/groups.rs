@@ -18,7 +18,7 @@ use super::account::{field_errors, form};
 use super::frame::{Page, Steward, count, frame, outrun, portrait, require_step_up, saved, saved_at, shown};
 use super::people::{asked, claims_form, claims_of, pages};
 use crate::accounts;
-use crate::admin::groups::{execute, existing, group_id};
+use crate::admin::groups::{change_group, create_group, existing, group_id};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::precondition::{Held, Seen, entity_tag, is_outrun};
@@ -80,8 +80,7 @@ pub async fn create(
         let names = names(&form(&headers, &body)?);
         let id = GroupId(app.entropy.uuid_v4());
         let caller = signed_in.caller(&app, &circumstances);
-        let create = GroupCommand::Create { names: names.clone() };
-        match execute(&app, &caller, id, create, &None).await {
+        match create_group(&app, &caller, id, names.clone()).await {
             Ok(_) => Ok(see_other(&format!("{PATH}/{id}"))),
             Err(error) if error.status.is_server_error() => Err(error.into()),
             Err(error) => {
@@ -118,9 +117,9 @@ fn own_json(row: &groups::GroupRow) -> Value {
 }
 
 /// The group as whoever filled in a form saw it.
-async fn held(app: &App, id: GroupId, params: &Params) -> Result<Held<Group>, ApiError> {
-    let present = async { Ok(own_json(&existing(app, id).await?)) };
-    Seen::in_form(params).held(app, id, present).await
+async fn held(app: App, id: GroupId, seen: Seen) -> Result<Held<Group>, ApiError> {
+    let present = async { Ok(own_json(&existing(&app, id).await?)) };
+    seen.held(&app, id, present).await
 }
 
 async fn group(app: &App, signed_in: &SignedIn, id: GroupId, extra: Extra) -> Page {
@@ -180,8 +179,8 @@ pub async fn change(
         let names = names(&params);
         let caller = signed_in.caller(&app, &circumstances);
         let change = GroupCommand::Change { names: names.clone() };
-        let changed = async { execute(&app, &caller, id, change, &held(&app, id, &params).await?).await };
-        match changed.await {
+        let held = held(app.clone(), id, Seen::in_form(&params));
+        match change_group(&app, &caller, id, change, held).await {
             Ok(_) => {
                 let notice = Some(Notice::good("Saved."));
                 group(&app, &signed_in, id, Extra { notice, ..Extra::default() }).await
@@ -252,8 +251,8 @@ pub async fn set_claims(
         let params = form(&headers, &body)?;
         let caller = signed_in.caller(&app, &circumstances);
         let set = GroupCommand::SetClaims { claims: claims_of(&body) };
-        let changed = async { execute(&app, &caller, id, set, &held(&app, id, &params).await?).await };
-        match changed.await {
+        let held = held(app.clone(), id, Seen::in_form(&params));
+        match change_group(&app, &caller, id, set, held).await {
             Ok(_) => Ok(saved_at(&format!("{PATH}/{id}"))),
             Err(error) if error.status.is_server_error() => Err(error.into()),
             Err(error) => {
@@ -289,7 +288,8 @@ pub async fn delete(
     let shown_page = async {
         require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
         let caller = signed_in.caller(&app, &circumstances);
-        execute(&app, &caller, group_id(&id)?, GroupCommand::Delete, &None).await?;
+        let unseen = std::future::ready(Ok(None));
+        change_group(&app, &caller, group_id(&id)?, GroupCommand::Delete, unseen).await?;
         Ok(see_other(PATH))
     };
     shown(&app, shown_page.await)

@@ -124,7 +124,7 @@ pub async fn enabled_client(
     id: &ClientId,
     suits: impl Fn(&ClientRow) -> bool,
 ) -> Result<Option<ClientRow>, sqlx::Error> {
-    let mut client = app.memory.client(id).await?;
+    let mut client = app.memory.known_client(id).await?;
     if !client.as_ref().is_some_and(|client| !client.row.disabled && suits(&client.row)) {
         app.memory.forget_client(id);
         client = app.memory.client(id).await?;

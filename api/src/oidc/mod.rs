@@ -15,7 +15,7 @@ mod userinfo;
 mod without_cookies;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::routing::{MethodRouter, get, post};
 
 pub use person::claims as person_claims;
@@ -51,7 +51,8 @@ pub fn browser_routes() -> Router<App> {
 /// axum answers HEAD as GET without the body: here that would issue a code or end a session for a mere look (RFC 9110
 /// §9.2.1, attacks AZ-16).
 fn never_head(route: MethodRouter<App>) -> MethodRouter<App> {
-    route.head(|| async { StatusCode::METHOD_NOT_ALLOWED })
+    // RFC 9110 §15.5.6: with the methods that there are.
+    route.head(|| async { (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, POST")]) })
 }
 
 /// What a person decides on our own pages.

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chancery_domain::oauth::error::{ErrorCode, OAuthError};
 use chancery_domain::oauth::params::Params;
@@ -31,7 +31,7 @@ pub async fn userinfo(
         Method::POST if !body.is_empty() => body_params(&headers, &body)?,
         _ => Params::default(),
     };
-    let token = bearer_token(&headers, &form, &query_params(uri.query()))?;
+    let Some(token) = bearer_token(&headers, &form, &query_params(uri.query()))? else { return Ok(challenge()) };
     let live = live_token(&app, &token).await?.ok_or(INVALID_TOKEN)?;
     let scopes = Scopes::known(live.claims.scope.split(' '));
     if !scopes.contains(OPENID) {
@@ -45,8 +45,15 @@ pub async fn userinfo(
     Ok((headers, Json(Value::Object(claims))).into_response())
 }
 
+/// RFC 6750 §3.1: whoever presents nothing hears what to present, and of no error.
+fn challenge() -> Response {
+    tracing::info!(reason = "there is no access token", "a client's request was refused");
+    let headers = [(header::WWW_AUTHENTICATE, "Bearer realm=\"Chancery\""), (header::CACHE_CONTROL, "no-store")];
+    (StatusCode::UNAUTHORIZED, headers).into_response()
+}
+
 /// One access token, from the header or the form body; never from the query (RFC 9700 §4.3.2).
-fn bearer_token(headers: &HeaderMap, form: &Params, query: &Params) -> Result<String, OAuthError> {
+fn bearer_token(headers: &HeaderMap, form: &Params, query: &Params) -> Result<Option<String>, OAuthError> {
     if query.value("access_token").is_some() {
         return Err(OAuthError::invalid_request("the access token does not belong into the URI"));
     }
@@ -55,9 +62,8 @@ fn bearer_token(headers: &HeaderMap, form: &Params, query: &Params) -> Result<St
     let header = header.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     match (header, form.value("access_token")) {
         (Some(_), Some(_)) => Err(OAuthError::invalid_request("send the access token one way only")),
-        (Some((_, token)), None) => Ok(token.trim().to_owned()),
-        (None, Some(token)) => Ok(token.to_owned()),
-        (None, None) => Err(INVALID_TOKEN),
+        (Some((_, token)), None) => Ok(Some(token.trim().to_owned())),
+        (None, token) => Ok(token.map(str::to_owned)),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::ids::UserId;
 pub const PREFIX: &str = "chk_";
 
 pub const NAME: Bounds = Bounds { field: "name", least: 3, most: 50, says: "has 3 to 50 characters" };
+const DESCRIPTION: Bounds = Bounds { field: "description", least: 0, most: 1_000, says: "has 1000 characters at most" };
 
 /// What happened to an API key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,6 +74,8 @@ pub enum ApiKeyRefusal {
     Unknown,
     #[error("the name of a key {}", .0.message)]
     BadName(FieldError),
+    #[error("the description of a key {}", .0.message)]
+    BadDescription(FieldError),
     #[error("the end must lie in the future")]
     BadExpiration,
     #[error("the key has not expired yet")]
@@ -103,6 +106,8 @@ impl Decider for ApiKey {
                     return Err(ApiKeyRefusal::AlreadyCreated);
                 }
                 let name = NAME.read(&name).map_err(ApiKeyRefusal::BadName)?;
+                let description = description.map(|text| DESCRIPTION.read(&text)).transpose();
+                let description = description.map_err(ApiKeyRefusal::BadDescription)?;
                 in_future(expires_at, now)?;
                 Ok(vec![ApiKeyEvent::Created { user_id, name, description, digest, expires_at }])
             }

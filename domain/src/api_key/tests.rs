@@ -42,6 +42,19 @@ fn given_when_then(given: &[ApiKeyEvent], when: ApiKeyCommand, then: Result<Vec<
 }
 
 #[test]
+fn un03_a_description_is_text_within_bounds() {
+    let described = |text: &str| {
+        let (name, description, digest) = ("Backups".into(), Some(text.to_owned()), Digest::of("key"));
+        let create = ApiKeyCommand::Create { user_id: ada(), name, description, digest, expires_at: END, now: NOON };
+        ApiKey::default().decide(create).err()
+    };
+    for (text, code) in [("a\0b", "invalid_format"), ("x".repeat(1_001).as_str(), "too_long")] {
+        assert!(matches!(described(text), Some(ApiKeyRefusal::BadDescription(error)) if error.code == code));
+    }
+    assert_eq!(described(&"x".repeat(1_000)), None);
+}
+
+#[test]
 fn a_key_is_created_once() {
     given_when_then(&[], create("Backups", END), Ok(vec![created()]));
     given_when_then(&[created()], create("Backups", END), Err(ApiKeyRefusal::AlreadyCreated));

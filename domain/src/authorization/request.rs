@@ -115,6 +115,7 @@ pub fn parse(
     settings: &ClientSettings,
 ) -> Result<AuthorizationRequest, OAuthError> {
     params.check()?;
+    refuse_nul(params)?;
     refuse_request_objects(params)?;
     require_code(params)?;
     require_known_mode(params)?;
@@ -132,6 +133,14 @@ pub fn parse(
         acr_values: words(params.value("acr_values")),
         claims: requested_claims(params),
     })
+}
+
+/// A request may have to wait for its person, and what waits is kept (attacks UN-03).
+fn refuse_nul(params: &Params) -> Result<(), OAuthError> {
+    if params.hold_nul() {
+        return Err(OAuthError::invalid_request("a parameter holds a character that none may hold"));
+    }
+    Ok(())
 }
 
 /// OpenID Connect Core §3.1.2.6: not supported, said so, and never fetched.
@@ -231,9 +240,10 @@ fn words(text: Option<&str>) -> Vec<String> {
     text.unwrap_or_default().split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// A malformed `claims` parameter asks for nothing.
+/// A malformed `claims` parameter asks for nothing; so does one with NUL in it, which JSON can only write like this.
 fn requested_claims(params: &Params) -> RequestedClaims {
-    let parsed = params.value("claims").and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    let sound = params.value("claims").filter(|text| !text.contains("\\u0000"));
+    let parsed = sound.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
     let Some(parsed) = parsed else { return RequestedClaims::default() };
     let mut requested = RequestedClaims::default();
     for place in ["id_token", "userinfo"] {

@@ -94,6 +94,10 @@ impl ClientSettings {
 }
 
 fn is_web_url(text: &str) -> bool {
+    // A parser drops some of these, or writes them in another way, but it is the text that is kept.
+    if text.chars().any(char::is_control) {
+        return false;
+    }
     let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http"));
     url.is_some_and(|url| url.host().is_some() && url.username().is_empty() && url.password().is_none())
 }

@@ -33,6 +33,11 @@ impl Params {
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
     }
 
+    /// Whether NUL is anywhere, which no parameter may hold (RFC 6749 Appendix A) and no database takes.
+    pub fn hold_nul(&self) -> bool {
+        self.0.iter().any(|(name, value)| name.contains('\0') || value.contains('\0'))
+    }
+
     /// "Request and response parameters MUST NOT be included more than once" (RFC 6749 §3.1).
     ///
     /// # Errors

@@ -38,10 +38,9 @@ impl Command for UserCommand {
                 RegisteredVia::Admin | RegisteredVia::Api => Needs::Admin(AdminAction::ManageUsers),
                 RegisteredVia::Setup | RegisteredVia::StaticApiKey => Needs::Verified,
             },
-            Self::ChangeProfile { .. } | Self::SetPicture { .. } | Self::RemovePicture => {
-                Needs::OwnerOr(AdminAction::ManageUsers)
-            }
-            Self::RestorePasskey { .. }
+            Self::SetPicture { .. } | Self::RemovePicture => Needs::OwnerOr(AdminAction::ManageUsers),
+            Self::ChangeProfile { .. }
+            | Self::RestorePasskey { .. }
             | Self::SetGroups { .. }
             | Self::SetClaims { .. }
             | Self::Disable { .. }
@@ -53,7 +52,8 @@ impl Command for UserCommand {
             Self::RequestTestMail => Needs::Admin(AdminAction::SendTestMail),
             Self::SignOutEverywhere { .. } => Needs::OwnerOr(AdminAction::EndSessions),
             // The secret is the proof; it is looked at in the decision.
-            Self::VerifyEmail { .. }
+            Self::ChangeOwnProfile { .. }
+            | Self::VerifyEmail { .. }
             | Self::RequestEmailVerification { .. }
             | Self::RenamePasskey { .. }
             | Self::DeclineSecondPasskey { .. } => Needs::Owner,

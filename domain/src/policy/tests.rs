@@ -14,7 +14,7 @@ use crate::ids::{ClientSecretId, GroupId, PasskeyId, UserId};
 use crate::oauth::error::ErrorCode;
 use crate::oauth::scope::Scopes;
 use crate::session::{SessionCommand, SessionEnd};
-use crate::user::{RemovedBy, UserCommand};
+use crate::user::{Profile, RemovedBy, UserCommand};
 
 fn scopes(names: &[&str]) -> Scopes {
     Scopes::known(names.iter().copied())
@@ -187,6 +187,14 @@ fn ad14_commands_need_what_they_do() {
     let (digest, lifetime) = (Digest::of("secret"), Duration::DAY);
     let (passkey_id, group_id) = (PasskeyId(ADA.0), GroupId(ADA.0));
     let names = GroupNames { name: "ops".into(), friendly_name: "Ops".into() };
+    let profile = Profile {
+        username: "ada".into(),
+        email: None,
+        first_name: String::new(),
+        last_name: String::new(),
+        display_name: "ada".into(),
+        locale: None,
+    };
     let issue = |purpose| EnrollmentCommand::Issue { purpose, secret: digest, now, lifetime };
     let commands: Vec<(Box<dyn Command>, Needs)> = vec![
         (Box::new(UserCommand::SetGroups { groups: Vec::new() }), Needs::Admin(ManageUsers)),
@@ -204,6 +212,11 @@ fn ad14_commands_need_what_they_do() {
         (Box::new(UserCommand::ReplacePasskeys { keep: passkey_id }), Needs::Verified),
         (Box::new(UserCommand::RemovePicture), Needs::OwnerOr(ManageUsers)),
         (Box::new(UserCommand::SignOutEverywhere { except: None }), Needs::OwnerOr(EndSessions)),
+        (
+            Box::new(UserCommand::ChangeProfile { profile: profile.clone(), email_verified: true }),
+            Needs::Admin(ManageUsers),
+        ),
+        (Box::new(UserCommand::ChangeOwnProfile { profile }), Needs::Owner),
         (Box::new(UserCommand::VerifyEmail { secret: digest, now }), Needs::Owner),
         (Box::new(UserCommand::DeclineSecondPasskey { now }), Needs::Owner),
         (Box::new(issue(Purpose::Invitation { user_id: ADA })), Needs::Admin(IssueEnrollment)),

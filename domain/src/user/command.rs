@@ -24,6 +24,10 @@ pub enum UserCommand {
         profile: Profile,
         email_verified: bool,
     },
+    /// By the person themselves: an address that stays is as proven as it was.
+    ChangeOwnProfile {
+        profile: Profile,
+    },
     /// The link goes to the address that the person has now.
     RequestEmailVerification {
         verification_id: EmailVerificationId,

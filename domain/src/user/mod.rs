@@ -108,6 +108,10 @@ impl Account {
         match command {
             UserCommand::Register { .. } => Err(UserRefusal::AlreadyRegistered),
             UserCommand::ChangeProfile { profile, email_verified } => Ok(self.change_profile(profile, email_verified)),
+            UserCommand::ChangeOwnProfile { profile } => {
+                let same_address = self.profile.as_ref().is_some_and(|before| before.email == profile.email);
+                Ok(self.change_profile(profile, self.email_verified && same_address))
+            }
             UserCommand::RequestEmailVerification { verification_id, secret, now } => {
                 self.request_email_verification(verification_id, secret, now)
             }

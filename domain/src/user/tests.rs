@@ -135,6 +135,21 @@ fn a_changed_profile_says_what_it_was_and_what_it_became() {
 }
 
 #[test]
+fn ad08_who_changes_their_own_profile_proves_no_address_and_unproves_none() {
+    for email_verified in [false, true] {
+        let given = [registered(false), UserEvent::EmailVerified];
+        let given = if email_verified { &given[..] } else { &given[..1] };
+        for (email, still_verified) in [("ada@example.org", email_verified), ("new@example.org", false)] {
+            let (before, after) = (profile("ada", Some("ada@example.org")), profile("lovelace", Some(email)));
+            let when = UserCommand::ChangeOwnProfile { profile: after.clone() };
+            let change = Personal::of(ada(), Change { before, after });
+            let then = UserEvent::ProfileChanged { change, email_verified: still_verified };
+            given_when_then(given, when, Ok(vec![then]));
+        }
+    }
+}
+
+#[test]
 fn a_profile_that_stays_the_same_is_no_event() {
     let same = profile("ada", Some("ada@example.org"));
     let when = UserCommand::ChangeProfile { profile: same, email_verified: false };

@@ -74,14 +74,13 @@ pub async fn usernames(executor: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<Ha
     Ok(named.into_iter().collect())
 }
 
-/// By username or e-mail address, whatever the case.
+/// By username or e-mail address, whatever the case. Nobody where that names two: people choose their own username, and it
+/// may be the address of somebody else.
 pub async fn find_by_name(executor: impl PgExecutor<'_>, name: &str) -> Result<Option<User>, sqlx::Error> {
-    sqlx::query_as(&format!(
-        "SELECT {USER} FROM users WHERE lower(username) = lower($1) OR lower(email) = lower($1) LIMIT 1"
-    ))
-    .bind(name)
-    .fetch_optional(executor)
-    .await
+    let found =
+        format!("SELECT {USER} FROM users WHERE lower(username) = lower($1) OR lower(email) = lower($1) LIMIT 2");
+    let mut found: Vec<User> = sqlx::query_as(&found).bind(name).fetch_all(executor).await?;
+    Ok(found.pop().filter(|_| found.is_empty()))
 }
 
 /// The people who match.

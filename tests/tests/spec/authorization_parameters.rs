@@ -194,14 +194,38 @@ async fn az11_a_scope_of_fifty_thousand_characters_is_refused_unread() {
 }
 
 #[tokio::test]
+async fn un03_text_that_no_database_takes_is_an_invalid_request() {
+    let (server, mut ada, wiki) = setting().await;
+    ada.authorize(&wiki, &[]).await.expect(303);
+
+    for name in ["state", "nonce", "login_hint", "id_token_hint", "acr_values", "claims", "extra"] {
+        let path = wiki.authorize(&[(name, "a\0b")]);
+        // Whether the answer is there at once, or the request has to wait for somebody to sign in.
+        for visitor in [&mut ada.visitor, &mut server.visitor()] {
+            let answer = visitor.get(&path).await.expect(303);
+            assert_eq!(answer.parameter("error").as_deref(), Some("invalid_request"), "{name}");
+        }
+    }
+    for claims in [
+        r#"{"userinfo": {"a\u0000b": null}}"#,
+        r#"{"id_token": {"acr": {"essential": true, "values": ["phr", "a\u0000b"]}}}"#,
+    ] {
+        let answer = server.visitor().get(&wiki.authorize(&[("claims", claims)])).await.expect(303);
+        assert_eq!(answer.location().path(), "/login", "{claims} asks for nothing");
+    }
+}
+
+#[tokio::test]
 async fn az16_a_mere_look_issues_no_code_and_ends_no_session() {
     let (server, mut ada, wiki) = setting().await;
     let hint = tokens(&server, &mut ada, &wiki, &[]).await["id_token"].as_str().unwrap().to_owned();
     let before = server.app.store.feed().head().await.unwrap();
 
-    ada.visitor.send(Method::HEAD, &wiki.authorize(&[]), None, &[]).await.expect(405);
     let sign_out = format!("/api/oidc/end-session?id_token_hint={hint}");
-    ada.visitor.send(Method::HEAD, &sign_out, None, &[]).await.expect(405);
+    for path in [&wiki.authorize(&[]), &sign_out] {
+        let answer = ada.visitor.send(Method::HEAD, path, None, &[]).await.expect(405);
+        assert_eq!(answer.header("allow"), "GET, POST", "RFC 9110 §15.5.6: {path}");
+    }
 
     assert_eq!(server.app.store.feed().head().await.unwrap(), before);
     ada.visitor.get("/api/users/me").await.expect(200);

@@ -151,6 +151,25 @@ async fn a_consent_is_withdrawn_and_ends_what_it_gave() {
 }
 
 #[tokio::test]
+async fn un01_a_username_that_is_the_address_of_somebody_else_gets_nobody_into_a_group() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+    server.person("ada").await;
+    let mut eve = server.person("eve").await;
+    let profile = json!({ "username": "ada@example.org", "firstName": "Ada", "email": "eve@example.org" });
+    eve.visitor.json(reqwest::Method::PUT, "/api/users/me", &profile).await.expect(200);
+    let names = [("friendly_name", "Editors"), ("name", "editors")];
+    let group = led_to(post(&mut root, "/admin/groups/new", &names).await);
+    let members = format!("{group}/members");
+
+    let which = post(&mut root, &members, &[("username", "Ada@example.org")]).await.expect(200);
+    assert!(which.text.contains("There is nobody called so."), "two are");
+    for unmistakable in ["ada", "eve@example.org"] {
+        assert_eq!(led_to(post(&mut root, &members, &[("username", unmistakable)]).await), group);
+    }
+}
+
+#[tokio::test]
 async fn an_administrator_invites_groups_and_lets_in() {
     let server = Server::start().await;
     let mut root = server.first_admin().await;

@@ -91,16 +91,45 @@ async fn ad15_of_twenty_at_once_on_two_nodes_one_is_first() {
 
 /// Of several who send a body each to the same path on two nodes, having seen the same, one is heard.
 async fn assert_one_is_first(nodes: [&Server; 2], path: &str, tag: &str, bodies: &[Value]) {
-    let changes = bodies.iter().cloned().enumerate().map(|(number, body)| {
-        let (by, path, tag) = (nodes[number % 2].admin.clone(), path.to_owned(), tag.to_owned());
+    let changes: Vec<_> = bodies.iter().map(|body| (path.to_owned(), body.clone())).collect();
+    assert_one_change_is_first(nodes, tag, changes).await;
+}
+
+/// The same of changes at different paths of one thing.
+async fn assert_one_change_is_first(nodes: [&Server; 2], tag: &str, changes: Vec<(String, Value)>) {
+    let changes = changes.into_iter().enumerate().map(|(number, (path, body))| {
+        let (by, tag) = (nodes[number % 2].admin.clone(), tag.to_owned());
         tokio::spawn(async move { put(&by, &path, &tag, &body).await.status })
     });
     let mut answers = Vec::new();
     for change in changes.collect::<Vec<_>>() {
         answers.push(change.await.unwrap());
     }
-    assert_eq!(answers.iter().filter(|status| **status == 200).count(), 1, "{path}: {answers:?}");
-    assert!(answers.iter().all(|status| matches!(status, 200 | 409 | 412)), "{path}: {answers:?}");
+    assert_eq!(answers.iter().filter(|status| **status == 200).count(), 1, "{answers:?}");
+    assert!(answers.iter().all(|status| matches!(status, 200 | 409 | 412)), "{answers:?}");
+}
+
+#[tokio::test]
+async fn ad15_of_a_groups_lists_name_and_claims_that_come_at_once_on_two_nodes_one_is_taken() {
+    let server = Server::start().await;
+    let other = server.second().await;
+    let mut admin = server.admin.clone();
+    let [(user, _), (group, named), (client, _)] = things(&server).await;
+    let id = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+
+    for round in 0..4 {
+        let seen = admin.get(&group).await.expect(200).header("etag").to_owned();
+        // None of them is without effect.
+        let (people, apps) = if round % 2 == 0 { (vec![id(&user)], vec![id(&client)]) } else { (vec![], vec![]) };
+        let round = format!("Round {round}");
+        let changes = vec![
+            (format!("{group}/users"), json!({ "userIds": people })),
+            (group.clone(), named(&round)),
+            (format!("{group}/allowed-oidc-clients"), json!({ "oidcClientIds": apps })),
+            (format!("/api/custom-claims/user-group/{}", id(&group)), json!([{ "key": "round", "value": round }])),
+        ];
+        assert_one_change_is_first([&server, &other], &seen, changes).await;
+    }
 }
 
 #[tokio::test]

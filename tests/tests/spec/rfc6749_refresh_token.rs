@@ -157,8 +157,10 @@ async fn rt06_a_scope_may_be_narrowed_and_never_widened() {
         }
     };
 
-    let wider = with_scope(refresh_token(&tokens), "openid profile").await.expect(400);
-    assert_eq!(wider.json()["error"], "invalid_scope");
+    for wider in ["openid profile", "admin"] {
+        let refused = with_scope(refresh_token(&tokens), wider).await.expect(400);
+        assert_eq!(refused.json()["error"], "invalid_scope", "{wider}");
+    }
     let narrower = with_scope(refresh_token(&tokens), "openid").await.expect(200).json();
     assert_eq!(narrower["scope"], "openid");
     let claims = userinfo(&server, narrower["access_token"].as_str().unwrap()).await.expect(200).json();

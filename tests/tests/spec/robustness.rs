@@ -4,13 +4,17 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get;
+use chancery_api::accounts;
 use chancery_api::http::connections::Connections;
 use chancery_api::http::server;
 use chancery_api::router::{self, Patience};
-use chancery_tests::node::STATIC_API_KEY;
+use chancery_projections::runner::reached;
+use chancery_tests::authenticator::SoftAuthenticator;
+use chancery_tests::node::{Person, STATIC_API_KEY};
 use chancery_tests::server::Server;
 use chancery_tests::visitor::Visitor;
 use serde_json::json;
+use sqlx::PgPool;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -41,6 +45,54 @@ async fn ev07_no_event_no_act() {
     ada.sign_in().await.expect(200);
 }
 
+/// Whether the data key of this person is still there.
+async fn has_key(pool: &PgPool, person: &Person) -> bool {
+    let wrapped = "SELECT wrapped IS NOT NULL FROM subject_keys WHERE subject = $1";
+    sqlx::query_scalar(wrapped).bind(format!("user:{}", person.id)).fetch_one(pool).await.unwrap()
+}
+
+/// Erases somebody on a node that comes no further than to record it.
+async fn erased_in_part(server: &Server, person: &Person) {
+    let broken =
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'disk full'; END $$;
+                  CREATE TRIGGER fail BEFORE INSERT OR UPDATE ON subject_keys FOR EACH ROW EXECUTE FUNCTION fail()";
+    sqlx::raw_sql(broken).execute(&server.app.pool).await.unwrap();
+    let path = format!("/api/users/{}", person.id);
+    server.admin.clone().send(reqwest::Method::DELETE, &path, None, &[]).await.expect(503);
+    server.admin.clone().send(reqwest::Method::DELETE, &path, None, &[]).await.expect(404);
+    assert!(has_key(&server.app.pool, person).await);
+}
+
+#[tokio::test]
+async fn ev10_an_erasure_that_was_cut_short_is_finished_as_soon_as_it_can_be() {
+    let server = Server::start().await;
+    let ada = server.person("ada").await;
+    erased_in_part(&server, &ada).await;
+
+    sqlx::raw_sql("DROP TRIGGER fail ON subject_keys").execute(&server.app.pool).await.unwrap();
+
+    let able = Instant::now();
+    while has_key(&server.app.pool, &ada).await {
+        assert!(able.elapsed() < Duration::from_secs(10), "nobody finishes it");
+    }
+}
+
+#[tokio::test]
+async fn ev10_an_erasure_whose_node_died_is_finished_by_the_next_one() {
+    let server = Server::start().await;
+    let ada = server.person("ada").await;
+    erased_in_part(&server, &ada).await;
+    server.app.pool.close().await;
+
+    let next = Server::at(server.database.clone(), &[]).await;
+    sqlx::raw_sql("DROP TRIGGER fail ON subject_keys").execute(&next.app.pool).await.unwrap();
+    let position = next.app.store.feed().head().await.unwrap();
+    assert!(reached(next.app.audit.clone(), position, Duration::from_secs(10)).await);
+    accounts::finish_erasures(&next.app).await.unwrap();
+
+    assert!(!has_key(&next.app.pool, &ada).await);
+}
+
 #[tokio::test]
 async fn ev11_without_the_database_discovery_answers_and_the_rest_says_when_to_come_back() {
     let server = Server::start().await;
@@ -69,6 +121,7 @@ async fn hb01_bodies_over_the_limit_are_refused() {
     assert_eq!(answer.json()["error"], "invalid_request");
     let page = server.visitor().form("/authorize", &[("state", &"x".repeat(70_000))]).await.expect(413);
     assert!(page.text.contains("The request is too large."));
+    assert_eq!(answer.header("access-control-allow-origin"), "*", "an app in a browser reads it too");
 }
 
 #[tokio::test]
@@ -98,12 +151,25 @@ async fn un03_text_that_no_database_takes_is_refused_before_it_gets_there() {
     }
     let client = json!({ "name": "a\u{0}b" });
     admin.post("/api/oidc/clients", &client).await.expect(400);
+    for url in ["https://wiki.example/\u{0}", "https://wiki.example/\n"] {
+        admin.post("/api/oidc/clients", &json!({ "name": "Wiki", "launchURL": url })).await.expect(400);
+    }
     let group = json!({ "name": "a\u{0}b", "friendlyName": "ab" });
     admin.post("/api/user-groups", &group).await.expect(400);
     let claims = json!([{ "key": "a\u{0}", "value": "b" }]);
-    let ada = server.person("ada").await;
+    let mut ada = server.person("ada").await;
     let path = format!("/api/custom-claims/user/{}", ada.id);
     admin.json(reqwest::Method::PUT, &path, &claims).await.expect(400);
+    for description in ["a\u{0}b", &"x".repeat(1_001)] {
+        let key = json!({ "name": "Key", "description": description, "expiresAt": "2027-01-01T00:00:00Z" });
+        let answer = ada.visitor.post("/api/api-keys", &key).await.expect(400);
+        assert_eq!(answer.json()["details"]["fields"][0]["field"], "description");
+    }
+    let options = ada.visitor.get("/api/webauthn/register/start").await.expect(200).json();
+    let mut passkey = SoftAuthenticator::new().create(&options, server.issuer());
+    passkey["response"]["transports"] = json!(["internal", "a\u{0}b", "telepathy"]);
+    let enrolled = ada.visitor.post("/api/webauthn/register/finish", &passkey).await.expect(200).json();
+    assert_eq!(enrolled["transport"], json!(["internal", "telepathy"]));
     admin.get("/api/users?search=%00").await.expect(200);
 }
 

@@ -8,6 +8,8 @@ use chancery_tests::node::{Client, Person, userinfo};
 use chancery_tests::server::Server;
 use serde_json::{Value, json};
 use time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 async fn who(person: &mut Person) -> u16 {
     person.visitor.get("/api/users/me").await.status
@@ -228,4 +230,35 @@ async fn a_session_shows_the_device_it_is_on() {
     assert_eq!(current["device"], "Firefox on Android");
     assert_eq!(current["ipAddress"], "127.0.0.1");
     assert_eq!(current["city"], "Localhost");
+}
+
+/// Of a request that begins before and ends after.
+#[tokio::test]
+async fn se03_what_somebody_may_is_decided_when_all_is_said() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let body = json!({ "username": "changed", "firstName": "Changed" }).to_string();
+    let cookies: Vec<_> = ada.visitor.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let head = format!(
+        "PUT /api/users/me HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nOrigin: {}\r\nCookie: {}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+        server.issuer(),
+        cookies.join("; "),
+        body.len()
+    );
+    let address = server.base.trim_start_matches("http://").replace("localhost", "127.0.0.1");
+    let mut stream = TcpStream::connect(&address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n", "the body is waited for");
+
+    ada.visitor.post("/api/sessions/end-all", &json!({})).await.expect(204);
+    stream.write_all(body.as_bytes()).await.unwrap();
+
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    let now = server.admin.clone().get(&format!("/api/users/{}", ada.id)).await.expect(200).json();
+    assert_eq!(now["username"], "ada");
 }

@@ -122,3 +122,16 @@ async fn tc01_without_the_right_secret_no_grant_is_given_and_none_is_used_up() {
     wiki.redeem(&server, &code).await.expect(200);
     wiki.refresh(&server, refresh).await.expect(200);
 }
+
+#[tokio::test]
+async fn cr07_another_method_is_refused_in_the_words_of_the_endpoint() {
+    let server = Server::start().await;
+
+    for path in ["/api/oidc/token", "/api/oidc/introspect", "/api/oidc/revoke", "/api/oidc/userinfo"] {
+        let answer = server.visitor().send(Method::PUT, path, None, &[]).await.expect(405);
+        assert_eq!(answer.json()["error"], "invalid_request", "{path}");
+        assert!(answer.header("allow").contains("POST"), "{path}");
+        assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), "*", "{path}");
+    }
+}

@@ -50,9 +50,7 @@ async fn ui01_what_is_no_access_token_of_ours_is_invalid() {
     let access = text(&tokens, "access_token");
     let other = Server::start().await;
 
-    assert_invalid_token(&server.visitor().get("/api/oidc/userinfo").await);
-    for token in
-        ["", "x", "a.b.c", &access[..access.len() - 2], text(&tokens, "id_token"), text(&tokens, "refresh_token")]
+    for token in ["x", "a.b.c", &access[..access.len() - 2], text(&tokens, "id_token"), text(&tokens, "refresh_token")]
     {
         assert_invalid_token(&userinfo(&server, token).await);
     }
@@ -62,6 +60,18 @@ async fn ui01_what_is_no_access_token_of_ours_is_invalid() {
     assert!(answer.header("www-authenticate").starts_with("Bearer error=\"insufficient_scope\""));
     server.later(Duration::hours(1));
     assert_invalid_token(&userinfo(&server, access).await);
+}
+
+#[tokio::test]
+async fn ui01_whoever_presents_no_token_hears_how_and_of_no_error() {
+    let server = Server::start().await;
+
+    for headers in [&[][..], &[("authorization", "Bearer ")], &[("authorization", "Basic eDp5")]] {
+        let answer = server.visitor().send(reqwest::Method::GET, "/api/oidc/userinfo", None, headers).await.expect(401);
+        assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"Chancery\"", "RFC 6750 §3.1");
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(answer.text, "");
+    }
 }
 
 #[tokio::test]

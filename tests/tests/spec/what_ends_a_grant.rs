@@ -227,3 +227,37 @@ async fn ev15_signing_everybody_out_ends_sessions_grants_and_links_on_every_node
     }
     ada.sign_in().await.expect(200);
 }
+
+/// Two devices that sign the other out at the same moment: whichever is signed out, nothing that it was granted goes on.
+#[tokio::test]
+async fn se03_rt05_a_session_that_is_over_spares_nothing_by_signing_out_the_others() {
+    let server = Server::start().await;
+    let second = server.second().await;
+    let wiki = server.client(&json!({})).await;
+    for round in 0..8 {
+        let ada = server.person(&format!("ada-{round}")).await;
+        let mut devices = Vec::new();
+        for node in [&server, &second] {
+            let mut device = Person { visitor: node.visitor(), ..ada.clone() };
+            device.sign_in().await.expect(200);
+            let refresh = tokens(&server, &mut device, &wiki).await["refresh_token"].as_str().unwrap().to_owned();
+            devices.push((device, refresh));
+        }
+
+        let pressed = devices.clone().into_iter().map(|(mut device, _)| {
+            tokio::spawn(async move { device.visitor.form("/account/sessions/end-others", &[]).await.status })
+        });
+        for press in pressed.collect::<Vec<_>>() {
+            press.await.unwrap();
+        }
+
+        let mut live = 0;
+        for (device, refresh) in &mut devices {
+            match device.visitor.get("/api/users/me").await.status {
+                200 => live += 1,
+                _ => assert_invalid_grant(&wiki.refresh(&server, refresh).await),
+            }
+        }
+        assert!(live <= 1, "one of them was signed out");
+    }
+}
