@@ -26,11 +26,12 @@ pub async fn issue(
         let error = OAuthError::new(ErrorCode::UnauthorizedClient, "a public client cannot act for itself");
         return Err(error.into());
     }
-    // The scopes there are all speak of a person.
-    let scopes = Scopes::parse(params.value("scope").unwrap_or_default())?;
-    if !scopes.is_empty() {
-        return Err(OAuthError::new(ErrorCode::InvalidScope, "these scopes need a person").into());
+    // The scopes that there are speak of a person, and what nobody knows is invalid here (RFC 6749 §5.2): a client that asks
+    // for something must not believe that it was given.
+    if params.value("scope").is_some_and(|scope| !scope.trim().is_empty()) {
+        return Err(OAuthError::new(ErrorCode::InvalidScope, "there are no scopes for an app itself").into());
     }
+    let scopes = Scopes::default();
     let now = app.now();
     // The client was authenticated with facts read just now; a disabled one did not get here.
     let facts = AccessFacts { client_enabled: true, person: None, grant_revoked: false };

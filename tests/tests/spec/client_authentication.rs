@@ -196,8 +196,12 @@ async fn tc12_grants_that_are_not_for_this_client_are_refused() {
     assert_eq!(answer.json()["error"], "invalid_request");
     let answer = public.token(&server, &[GRANT]).await.expect(400);
     assert_eq!(answer.json()["error"], "unauthorized_client");
-    let answer = service.token(&server, &[GRANT, ("scope", "openid offline_access")]).await.expect(400);
-    assert_eq!(answer.json()["error"], "invalid_scope");
+    for scope in ["openid offline_access", "profile", "articles:write", "openid articles:write"] {
+        let answer = service.token(&server, &[GRANT, ("scope", scope)]).await.expect(400);
+        assert_eq!(answer.json()["error"], "invalid_scope", "{scope}");
+    }
+    // RFC 6749 §3.1: without a value is the same as left out.
+    service.token(&server, &[GRANT, ("scope", "")]).await.expect(200);
 }
 
 #[tokio::test]
