@@ -1,5 +1,7 @@
 //! `/admin/groups`: groups and who is in them.
 
+use std::collections::HashSet;
+
 use axum::body::Bytes;
 use axum::extract::{OriginalUri, Path, State};
 use axum::http::HeaderMap;
@@ -29,6 +31,8 @@ use crate::pages::house::{Choice, Confirm, Field, GroupPage, GroupRow, Groups, M
 use crate::pages::render::page;
 
 const PATH: &str = "/admin/groups";
+/// Members on one page.
+const MEMBERS: i64 = 50;
 
 pub async fn list(State(app): State<App>, Steward(signed_in): Steward, OriginalUri(uri): OriginalUri) -> Response {
     let shown_page = async {
@@ -98,6 +102,8 @@ struct Extra {
     names: Option<(Field, Field)>,
     new_member: Field,
     claims: Option<(Vec<CustomClaim>, Option<ApiError>)>,
+    /// Which of its members.
+    paging: Paging,
 }
 
 pub async fn show(
@@ -106,7 +112,8 @@ pub async fn show(
     Path(id): Path<String>,
     OriginalUri(uri): OriginalUri,
 ) -> Response {
-    let extra = Extra { notice: saved(&uri), ..Extra::default() };
+    let (paging, _) = asked(uri.query());
+    let extra = Extra { notice: saved(&uri), paging, ..Extra::default() };
     let shown_page = async { group(&app, &signed_in, group_id(&id)?, extra).await };
     shown(&app, shown_page.await)
 }
@@ -125,13 +132,18 @@ async fn held(app: App, id: GroupId, seen: Seen) -> Result<Held<Group>, ApiError
 async fn group(app: &App, signed_in: &SignedIn, id: GroupId, extra: Extra) -> Page {
     let row = existing(app, id).await?;
     let mut connection = app.pool.acquire().await?;
-    let paging = Paging { limit: 100, ..Paging::default() };
     let inside = UserFilter { group: Some(id), ..UserFilter::default() };
-    let members = users::list(&mut connection, &inside, &paging).await?.rows;
-    let everybody = users::list(&mut connection, &UserFilter::default(), &paging).await?.rows;
+    let paging = Paging { limit: MEMBERS, ..extra.paging };
+    let members = users::list(&mut connection, &inside, &paging).await?;
+    // To choose from; of others the username is typed.
+    let suggested = Paging { limit: 100, ..Paging::default() };
+    let everybody = UserFilter { people_only: true, ..UserFilter::default() };
+    let everybody = users::list(&mut connection, &everybody, &suggested).await?.rows;
+    let inside: HashSet<UserId> = groups::members(&mut *connection, id).await?.into_iter().collect();
+    let outside = everybody.iter().filter(|user| !inside.contains(&user.id()));
     let apps = clients::of_group(&mut *connection, id).await?;
     drop(connection);
-    let outside = everybody.iter().filter(|user| !user.is_static && !members.iter().any(|m| m.user_id == user.user_id));
+    let pages = pages(&members, &format!("{PATH}/{id}"), "", "member", "members");
     let (claims, wrong) = match &extra.claims {
         Some((claims, wrong)) => (claims.as_slice(), wrong.as_ref()),
         None => (row.claims.as_slice(), None),
@@ -149,7 +161,9 @@ async fn group(app: &App, signed_in: &SignedIn, id: GroupId, extra: Extra) -> Pa
         friendly_name,
         name,
         candidates: outside.map(|user| Choice::new(user.username.clone(), user.display_name.clone(), false)).collect(),
+        pages,
         members: members
+            .rows
             .into_iter()
             .map(|user| Member {
                 id: user.user_id.to_string(),

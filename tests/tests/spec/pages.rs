@@ -3,7 +3,7 @@
 use chancery_tests::node::Person;
 use chancery_tests::server::Server;
 use chancery_tests::visitor::Answer;
-use serde_json::json;
+use serde_json::{Value, json};
 use time::Duration;
 
 const OWN: [&str; 5] = ["/account", "/account/passkeys", "/account/sessions", "/account/apps", "/account/activity"];
@@ -261,6 +261,31 @@ async fn what_is_wrong_is_told_beside_the_field_that_has_it() {
     let reserved = [("key", "team"), ("value", "ops"), ("key", "sub"), ("value", "x")];
     let reserved = post(&mut root, &format!("{path}/claims"), &reserved).await.expect(200);
     assert_eq!(beside(&reserved.text), 1, "{}", reserved.text);
+}
+
+#[tokio::test]
+async fn a_group_of_many_has_its_members_on_several_pages() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+    let mut admin = server.admin.clone();
+    let mut ids = Vec::new();
+    for number in 0..51 {
+        let user = json!({ "username": format!("member-{number:02}") });
+        ids.push(admin.post("/api/users", &user).await.expect(201).json()["id"].clone());
+    }
+    let path = led_to(post(&mut root, "/admin/groups/new", &[("friendly_name", "Ops"), ("name", "ops")]).await);
+    let users = format!("/api/user-groups/{}/users", path.rsplit('/').next().unwrap());
+    admin.json(reqwest::Method::PUT, &users, &json!({ "userIds": ids })).await.expect(200);
+
+    let shown = |text: &str| -> Vec<String> {
+        let members = ids.iter().filter_map(Value::as_str).filter(|id| text.contains(&format!("/members/{id}/remove")));
+        members.map(str::to_owned).collect()
+    };
+    let first = root.visitor.get(&path).await.expect(200).text;
+    assert!(first.contains("51 members") && first.contains("page=2"), "{first}");
+    let (first, second) = (shown(&first), shown(&root.visitor.get(&format!("{path}?page=2")).await.expect(200).text));
+    assert_eq!((first.len(), second.len()), (50, 1));
+    assert!(!first.contains(&second[0]));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use askama::Template;
 use super::claims::ClaimsForm;
 use super::form::{Choice, Field};
 use super::frame::Frame;
-use super::parts::Portrait;
+use super::parts::{Pages, Portrait};
 
 #[derive(Clone, Debug, Template)]
 #[template(path = "house/group.html")]
@@ -20,6 +20,7 @@ pub struct GroupPage {
     pub friendly_name: Field,
     pub name: Field,
     pub members: Vec<Member>,
+    pub pages: Pages,
     /// Usernames to choose from, with the person's name.
     pub candidates: Vec<Choice>,
     pub new_member: Field,

@@ -154,6 +154,7 @@ fn groups(say: &str) -> Vec<(&'static str, String)> {
             portrait: portrait("A"),
             username: format!("ada{say}"),
         }],
+        pages: Pages::numbered("51 members", None, Some("/admin/groups/1?search=&page=2".into())),
         candidates: vec![Choice::new(format!("jun{say}"), format!("Jun Park{say}"), false)],
         new_member: Field::refused(say, "Nobody has this username."),
         apps: vec![(format!("Forgejo{say}"), "forgejo".into()), ("Coder".into(), "coder".into())],
