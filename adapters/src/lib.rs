@@ -1,6 +1,7 @@
 //! The outside world: each module is one port of the domain, or the store of its events.
 
 pub mod attempts;
+pub mod batched;
 pub mod clock;
 pub mod embedded_postgres;
 pub mod entropy;

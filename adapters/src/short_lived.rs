@@ -1,21 +1,28 @@
 //! Requests and ceremonies in flight: kept for minutes, used once, never an event.
 
+use std::collections::HashMap;
+
 use chancery_domain::digest::Digest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sqlx::PgPool;
-use sqlx::types::Json;
 use time::{Duration, OffsetDateTime};
+
+use crate::batched::{Batched, Statement};
 
 /// The table of what is in flight. Identifiers are kept as digests.
 #[derive(Clone)]
 pub struct ShortLived {
     pool: PgPool,
+    puts: Batched<Put>,
+    takes: Batched<Take>,
 }
 
 impl ShortLived {
     pub fn new(pool: PgPool) -> Self {
-        Self { pool }
+        let (puts, takes) = (Batched::new(Put(pool.clone())), Batched::new(Take(pool.clone())));
+        Self { pool, puts, takes }
     }
 
     /// Keeps `content` under `id`, replacing what was there.
@@ -24,23 +31,14 @@ impl ShortLived {
     /// Those of the database.
     pub async fn put(
         &self,
-        kind: &str,
+        kind: &'static str,
         id: &str,
         content: &impl Serialize,
         lifetime: Duration,
         now: OffsetDateTime,
     ) -> Result<(), sqlx::Error> {
-        sqlx::query(
-            "INSERT INTO short_lived (kind, id, content, expires_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (kind, id) DO UPDATE SET content = excluded.content, expires_at = excluded.expires_at",
-        )
-        .bind(kind)
-        .bind(Digest::of(id).as_bytes())
-        .bind(Json(serde_json::to_value(content).unwrap_or_default()))
-        .bind(now + lifetime)
-        .execute(&self.pool)
-        .await?;
-        Ok(())
+        let content = serde_json::to_value(content).unwrap_or_default();
+        self.puts.ask(Kept { key: key(kind, id), content, expires_at: now + lifetime }).await
     }
 
     /// Takes what is kept under `id`, which then is gone for everyone, on every node.
@@ -49,12 +47,11 @@ impl ShortLived {
     /// Those of the database.
     pub async fn take<T: DeserializeOwned>(
         &self,
-        kind: &str,
+        kind: &'static str,
         id: &str,
         now: OffsetDateTime,
     ) -> Result<Option<T>, sqlx::Error> {
-        let sql = "DELETE FROM short_lived WHERE kind = $1 AND id = $2 RETURNING content, expires_at";
-        self.found(sql, kind, id, now).await
+        Ok(content(self.takes.ask(key(kind, id)).await?, now))
     }
 
     /// Looks at what is kept under `id` without using it up.
@@ -63,12 +60,13 @@ impl ShortLived {
     /// Those of the database.
     pub async fn look<T: DeserializeOwned>(
         &self,
-        kind: &str,
+        kind: &'static str,
         id: &str,
         now: OffsetDateTime,
     ) -> Result<Option<T>, sqlx::Error> {
-        let sql = "SELECT content, expires_at FROM short_lived WHERE kind = $1 AND id = $2";
-        self.found(sql, kind, id, now).await
+        let row = sqlx::query_as("SELECT content, expires_at FROM short_lived WHERE kind = $1 AND id = $2");
+        let (kind, id) = key(kind, id);
+        Ok(content(row.bind(kind).bind(id).fetch_optional(&self.pool).await?, now))
     }
 
     /// Removes what has expired.
@@ -79,17 +77,71 @@ impl ShortLived {
         let swept = sqlx::query("DELETE FROM short_lived WHERE expires_at <= $1").bind(now).execute(&self.pool).await?;
         Ok(swept.rows_affected())
     }
+}
 
-    async fn found<T: DeserializeOwned>(
-        &self,
-        sql: &str,
-        kind: &str,
-        id: &str,
-        now: OffsetDateTime,
-    ) -> Result<Option<T>, sqlx::Error> {
-        let row: Option<(Json<serde_json::Value>, OffsetDateTime)> =
-            sqlx::query_as(sql).bind(kind).bind(Digest::of(id).as_bytes()).fetch_optional(&self.pool).await?;
-        let content = row.filter(|(_, expires_at)| now < *expires_at).map(|(content, _)| content.0);
-        Ok(content.and_then(|content| serde_json::from_value(content).ok()))
+/// A kind, and the digest of an identifier.
+type Key = (&'static str, [u8; 32]);
+
+fn key(kind: &'static str, id: &str) -> Key {
+    (kind, *Digest::of(id).as_bytes())
+}
+
+/// A row's content and when it expires.
+type Found = (Value, OffsetDateTime);
+
+fn content<T: DeserializeOwned>(found: Option<Found>, now: OffsetDateTime) -> Option<T> {
+    let (content, _) = found.filter(|(_, expires_at)| now < *expires_at)?;
+    serde_json::from_value(content).ok()
+}
+
+struct Kept {
+    key: Key,
+    content: Value,
+    expires_at: OffsetDateTime,
+}
+
+struct Put(PgPool);
+
+impl Statement for Put {
+    type Question = Kept;
+    type Answer = ();
+
+    async fn run(&self, questions: &[Kept]) -> Result<Vec<()>, sqlx::Error> {
+        // Of two under one key the later stays, as if they had come one after the other.
+        let last: HashMap<&Key, &Kept> = questions.iter().map(|kept| (&kept.key, kept)).collect();
+        sqlx::query(
+            "INSERT INTO short_lived (kind, id, content, expires_at)
+             SELECT * FROM unnest($1::text[], $2::bytea[], $3::jsonb[], $4::timestamptz[])
+             ON CONFLICT (kind, id) DO UPDATE SET content = excluded.content, expires_at = excluded.expires_at",
+        )
+        .bind(last.keys().map(|(kind, _)| *kind).collect::<Vec<_>>())
+        .bind(last.keys().map(|(_, id)| id.as_slice()).collect::<Vec<_>>())
+        .bind(last.values().map(|kept| &kept.content).collect::<Vec<_>>())
+        .bind(last.values().map(|kept| kept.expires_at).collect::<Vec<_>>())
+        .execute(&self.0)
+        .await?;
+        Ok(vec![(); questions.len()])
+    }
+}
+
+struct Take(PgPool);
+
+impl Statement for Take {
+    type Question = Key;
+    type Answer = Option<Found>;
+
+    async fn run(&self, questions: &[Key]) -> Result<Vec<Option<Found>>, sqlx::Error> {
+        let rows: Vec<(String, [u8; 32], Value, OffsetDateTime)> = sqlx::query_as(
+            "DELETE FROM short_lived WHERE (kind, id) IN (SELECT * FROM unnest($1::text[], $2::bytea[]))
+             RETURNING kind, id, content, expires_at",
+        )
+        .bind(questions.iter().map(|(kind, _)| *kind).collect::<Vec<_>>())
+        .bind(questions.iter().map(|(_, id)| id.as_slice()).collect::<Vec<_>>())
+        .fetch_all(&self.0)
+        .await?;
+        let mut taken: HashMap<_, _> =
+            rows.into_iter().map(|(kind, id, content, expires_at)| ((kind, id), (content, expires_at))).collect();
+        // Of two who take the same, the first has it.
+        Ok(questions.iter().map(|(kind, id)| taken.remove(&((*kind).to_owned(), *id))).collect())
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use chancery_adapters::batched::Batched;
 use chancery_adapters::event_store::EventStore;
 use chancery_adapters::geo_updates::GeoUpdates;
 use chancery_adapters::passkeys::Passkeys;
@@ -14,6 +15,7 @@ use chancery_domain::ports::clock::Clock;
 use chancery_domain::ports::entropy::Entropy;
 use chancery_domain::ports::geo_locator::GeoLocator;
 use chancery_projections::memory::ViewMemory;
+use chancery_projections::passkeys::ByCredential;
 use chancery_projections::runner;
 use sqlx::PgPool;
 use time::OffsetDateTime;
@@ -39,6 +41,8 @@ pub struct Parts {
     pub pool: PgPool,
     /// What decisions read of them.
     pub memory: ViewMemory,
+    /// The passkeys that sign-ins present.
+    pub credentials: Batched<ByCredential>,
     pub short_lived: ShortLived,
     pub keyring: Arc<Keyring>,
     pub passkeys: Arc<dyn Passkeys>,

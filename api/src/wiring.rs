@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use chancery_adapters::attempts::Attempts;
+use chancery_adapters::batched::Batched;
 use chancery_adapters::clock::SystemClock;
 use chancery_adapters::embedded_postgres::{EmbeddedPostgres, Settings};
 use chancery_adapters::entropy::SystemEntropy;
@@ -23,6 +24,7 @@ use chancery_domain::ports::entropy::Entropy;
 use chancery_domain::secret::Secret;
 use chancery_projections::mails::Outbox;
 use chancery_projections::memory::ViewMemory;
+use chancery_projections::passkeys::ByCredential;
 use chancery_projections::runner::Runner;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Semaphore;
@@ -202,6 +204,7 @@ pub async fn application(
     }
     let app = App::new(Parts {
         issuer: config.issuer(),
+        credentials: Batched::new(ByCredential(pool.clone())),
         short_lived: ShortLived::new(pool.clone()),
         keyring: Arc::new(Keyring::default()),
         passkeys: Arc::new(passkeys),

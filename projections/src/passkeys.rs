@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
+use chancery_adapters::batched::Statement;
 use chancery_adapters::event_store::{Projection, ProjectionError, ProjectionFuture, Tables, Together};
 use chancery_domain::ids::{PasskeyId, UserId};
 use chancery_domain::session::{PasskeyProof, SessionEvent};
 use chancery_domain::user::{Passkey, UserEvent};
 use chancery_domain::{Event, Recorded};
-use sqlx::{FromRow, PgConnection, PgExecutor};
+use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -164,16 +165,27 @@ impl PasskeyRow {
     }
 }
 
-/// # Errors
-/// Those of the database, here and below.
-pub async fn by_credential(
-    executor: impl PgExecutor<'_>,
-    credential_id: &str,
-) -> Result<Option<PasskeyRow>, sqlx::Error> {
-    sqlx::query_as("SELECT * FROM passkeys WHERE credential_id = $1").bind(credential_id).fetch_optional(executor).await
+/// Finds passkeys by the credential ids that are presented.
+pub struct ByCredential(pub PgPool);
+
+impl Statement for ByCredential {
+    type Question = String;
+    type Answer = Option<PasskeyRow>;
+
+    async fn run(&self, credential_ids: &[String]) -> Result<Vec<Option<PasskeyRow>>, sqlx::Error> {
+        let rows: Vec<PasskeyRow> = sqlx::query_as("SELECT * FROM passkeys WHERE credential_id = ANY($1)")
+            .bind(credential_ids)
+            .fetch_all(&self.0)
+            .await?;
+        let found: HashMap<&str, &PasskeyRow> = rows.iter().map(|row| (row.credential_id.as_str(), row)).collect();
+        Ok(credential_ids.iter().map(|id| found.get(id.as_str()).map(|row| (*row).clone())).collect())
+    }
 }
 
 /// A person's passkeys, the oldest first, suspended ones included.
+///
+/// # Errors
+/// Those of the database, here and below.
 pub async fn of_user(executor: impl PgExecutor<'_>, user: UserId) -> Result<Vec<PasskeyRow>, sqlx::Error> {
     sqlx::query_as("SELECT * FROM passkeys WHERE user_id = $1 ORDER BY enrolled_at, passkey_id")
         .bind(user.0)

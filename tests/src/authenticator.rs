@@ -1,9 +1,11 @@
 //! A passkey made of software, which can also misbehave: ES256, attestation `none` (WebAuthn Level 3 §6).
 
+use std::sync::Arc;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use p256::ecdsa::signature::Signer;
-use p256::ecdsa::{Signature, SigningKey};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -16,7 +18,7 @@ const ATTESTED: u8 = 0x40;
 /// One authenticator with at most one passkey.
 #[derive(Clone)]
 pub struct SoftAuthenticator {
-    pub key: SigningKey,
+    pub key: Arc<EcdsaKeyPair>,
     pub credential_id: Vec<u8>,
     pub user_handle: Option<Vec<u8>>,
     pub counter: u32,
@@ -36,12 +38,9 @@ pub struct SoftAuthenticator {
 
 impl SoftAuthenticator {
     pub fn new() -> Self {
-        let id = uuid::Uuid::new_v4();
-        // A random scalar: any 32 bytes below the curve's order will do.
-        let seed = Sha256::digest(id.as_bytes());
         Self {
-            key: SigningKey::from_slice(&seed).unwrap(),
-            credential_id: id.as_bytes().to_vec(),
+            key: Arc::new(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap()),
+            credential_id: uuid::Uuid::new_v4().as_bytes().to_vec(),
             user_handle: None,
             counter: 0,
             step: 0,
@@ -91,8 +90,7 @@ impl SoftAuthenticator {
         let data = self.header(options["rpId"].as_str().unwrap(), 0);
         let client_data = self.client_data("webauthn.get", options, origin);
         let signed = [data.clone(), Sha256::digest(&client_data).to_vec()].concat();
-        let signature: Signature = self.key.sign(&signed);
-        let mut signature = signature.to_der().as_bytes().to_vec();
+        let mut signature = self.sign(&signed);
         if self.bad_signature {
             *signature.last_mut().unwrap() ^= 1;
         }
@@ -109,6 +107,11 @@ impl SoftAuthenticator {
         })
     }
 
+    /// ECDSA with SHA-256, in DER (WebAuthn Level 3 §6.5.5).
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.key.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
+    }
+
     fn header(&self, rp_id: &str, more: u8) -> Vec<u8> {
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let flags = more
@@ -121,14 +124,15 @@ impl SoftAuthenticator {
     }
 
     fn attested_credential(&self) -> Vec<u8> {
-        let point = self.key.verifying_key().to_encoded_point(false);
+        // Uncompressed: 0x04, x, y (SEC 1 §2.3.3).
+        let (x, y) = self.key.public_key().as_ref()[1..].split_at(32);
         // COSE_Key: kty EC2, alg ES256, crv P-256, x, y (RFC 9053 §7.1).
         let key = cbor_map(&[
             (vec![0x01], vec![0x02]),
             (vec![0x03], vec![0x26]),
             (vec![0x20], vec![0x01]),
-            (vec![0x21], cbor_bytes(point.x().unwrap())),
-            (vec![0x22], cbor_bytes(point.y().unwrap())),
+            (vec![0x21], cbor_bytes(x)),
+            (vec![0x22], cbor_bytes(y)),
         ]);
         let length = u16::try_from(self.credential_id.len()).unwrap().to_be_bytes().to_vec();
         [self.aaguid.to_vec(), length, self.credential_id.clone(), key].concat()

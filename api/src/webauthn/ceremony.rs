@@ -39,7 +39,7 @@ pub const REGISTRATION: &str = "registration";
 /// Keeps a ceremony for this browser and sets the browser's cookie if it has none.
 pub async fn keep(
     app: &App,
-    kind: &str,
+    kind: &'static str,
     request: &HeaderMap,
     answer: &mut HeaderMap,
     options: &Value,
@@ -62,7 +62,7 @@ pub async fn keep(
 /// Takes the ceremony that a response belongs to: of this browser, with this challenge, not used before.
 pub async fn take<T: DeserializeOwned>(
     app: &App,
-    kind: &str,
+    kind: &'static str,
     request: &HeaderMap,
     response: &Value,
 ) -> Result<T, ApiError> {

@@ -18,7 +18,7 @@ use chancery_domain::secret::Secret;
 use chancery_domain::session::{PasskeyProof, Session, SessionCommand, SessionEnd};
 use chancery_domain::sign_in_attempt::FailureReason;
 use chancery_domain::user::{User as UserAggregate, UserCommand};
-use chancery_projections::passkeys::{self, PasskeyRow};
+use chancery_projections::passkeys::PasskeyRow;
 use chancery_projections::users::{Person, User};
 use serde_json::Value;
 
@@ -133,7 +133,7 @@ pub async fn verify(
         Ok(presented) => presented,
         Err(_) => return refuse(Failure::of(FailureReason::Malformed), malformed()).await,
     };
-    let row = passkeys::by_credential(&app.pool, &presented.credential_id).await?;
+    let row = app.credentials.ask(presented.credential_id.clone()).await?;
     // The handle and the credential must name the same person; in a step-up, the one who is signed in.
     let matches = |row: &PasskeyRow| {
         presented.user_handle.is_none_or(|handle| handle == row.user())

@@ -65,6 +65,28 @@ async fn wa01_a_response_signs_in_once() {
 }
 
 #[tokio::test]
+async fn wa01_a_response_sent_forty_times_at_once_to_two_nodes_signs_in_once() {
+    let server = Server::start().await;
+    let second = server.second().await;
+    let mut ada = server.person("ada").await;
+    let options = begin(&mut ada).await;
+    let response = ada.authenticator.get(&options, server.issuer());
+
+    let sent = [&server.base, &second.base].into_iter().cycle().take(40).map(|base| {
+        let (mut visitor, response) = (ada.visitor.clone(), response.clone());
+        visitor.base = base.clone();
+        tokio::spawn(async move { visitor.post("/api/webauthn/login/finish", &response).await.status })
+    });
+    let mut statuses = Vec::new();
+    for answer in sent.collect::<Vec<_>>() {
+        statuses.push(answer.await.unwrap());
+    }
+
+    statuses.sort_unstable();
+    assert_eq!(statuses, [[200].as_slice(), &[400; 39]].concat());
+}
+
+#[tokio::test]
 async fn wa02_a_challenge_belongs_to_its_browser_and_expires() {
     let server = Server::start().await;
     let mut ada = server.person("ada").await;

@@ -9,8 +9,6 @@ use chancery_adapters::passkeys::{Passkeys, WebauthnPasskeys};
 use chancery_domain::ids::UserId;
 use chancery_domain::ports::passkeys::{Ceremony, NewPasskey, PasskeyFailure, RegistrationUser, StoredPasskey};
 use chancery_tests::authenticator::SoftAuthenticator;
-use p256::ecdsa::Signature;
-use p256::ecdsa::signature::Signer;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -134,13 +132,12 @@ fn stored(new: &NewPasskey) -> StoredPasskey {
 /// digest of the client data.
 fn self_attested(authenticator: &SoftAuthenticator, response: &Value, data: &[u8]) -> Value {
     let client_data = decoded(&response["response"]["clientDataJSON"]);
-    let signature: Signature = authenticator.key.sign(&[data, &Sha256::digest(client_data)].concat());
-    let signature = signature.to_der();
+    let signature = authenticator.sign(&[data, &Sha256::digest(client_data)].concat());
     let length = u16::try_from(data.len()).unwrap().to_be_bytes();
     let object = [
         b"\xa3\x63fmt\x66packed\x67attStmt\xa2\x63alg\x26\x63sig\x58",
-        &[u8::try_from(signature.as_bytes().len()).unwrap()][..],
-        signature.as_bytes(),
+        &[u8::try_from(signature.len()).unwrap()][..],
+        &signature,
         b"\x68authData\x59",
         &length,
         data,
@@ -247,10 +244,10 @@ fn wr11_mutated_authenticator_data_that_is_signed_all_the_same_proves_no_more_th
     plain[32] |= EXTENDED;
     let extended = [&plain[..], b"\xa1\x6bcredProtect\x02"].concat();
     let finish = |data: &[u8]| {
-        let signature: Signature = authenticator.key.sign(&[data, &client_data].concat());
+        let signature = authenticator.sign(&[data, &client_data].concat());
         let mut signed = response.clone();
         signed["response"]["authenticatorData"] = encoded(data);
-        signed["response"]["signature"] = encoded(signature.to_der().as_bytes());
+        signed["response"]["signature"] = encoded(&signature);
         passkeys.finish_authentication(&sign_in.state, &signed, &passkey)
     };
     finish(&extended).unwrap();
