@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument, Span};
 
 use super::StoreError;
-use super::batch::{BatchError, Commit, Kept};
+use super::batch::{BatchError, Commit, Kept, Opened, roll_back};
 use super::connection::Held;
 use super::flush::{Fate, Flusher, Written};
 use super::horizon::Horizon;
@@ -78,12 +78,24 @@ impl Appender {
         let (pending, flushes) = watch::channel(0);
         let flusher = Flusher::new(options.clone(), head, horizon.clone(), recent, pending.clone());
         let conflicts = Conflicts::new();
-        let writer = Writer { options, projections, connection: None, horizon, conflicts, written, pending, flushes };
+        let writer = Writer {
+            options,
+            projections,
+            appends,
+            connection: None,
+            opened: None,
+            head: 0,
+            horizon,
+            conflicts,
+            written,
+            pending,
+            flushes,
+        };
         // A thread of its own: among the tasks that serve requests, the writer would wait for its turn after each of its
         // round trips, and with it everybody who waits for the batch.
         std::thread::Builder::new()
             .name("append".to_owned())
-            .spawn(move || run_alone(writer.run(appends), flusher.run(unflushed)))
+            .spawn(move || run_alone(writer.run(), flusher.run(unflushed)))
             .map(drop)
             .unwrap_or_else(|error| tracing::error!(%error, "the writer of events could not be started"));
         (Self { queue }, watcher)
@@ -117,7 +129,12 @@ fn run_alone(writing: impl Future<Output = ()>, flushing: impl Future<Output = (
 struct Writer {
     options: PgConnectOptions,
     projections: Vec<Arc<dyn Projection>>,
+    appends: mpsc::Receiver<Append>,
     connection: Option<Held>,
+    /// On that connection.
+    opened: Option<Opened>,
+    /// Of the log, after the last batch.
+    head: i64,
     horizon: Arc<Horizon>,
     conflicts: Conflicts,
     written: mpsc::Sender<Written>,
@@ -127,10 +144,10 @@ struct Writer {
 }
 
 impl Writer {
-    async fn run(mut self, mut appends: mpsc::Receiver<Append>) {
+    async fn run(mut self) {
         let mut waiting = Vec::new();
-        while appends.recv_many(&mut waiting, BATCH).await > 0 {
-            self.gather(&mut appends, &mut waiting).await;
+        while self.appends.recv_many(&mut waiting, BATCH).await > 0 {
+            self.gather(&mut waiting).await;
             let asked = waiting.len();
             let batch = refuse_rivals(std::mem::take(&mut waiting));
             self.conflicts.add(asked - batch.len());
@@ -145,14 +162,14 @@ impl Writer {
     }
 
     /// Lets those come along who are about to ask, and waits for more while a flush is under way.
-    async fn gather(&mut self, appends: &mut mpsc::Receiver<Append>, waiting: &mut Vec<Append>) {
+    async fn gather(&mut self, waiting: &mut Vec<Append>) {
         let mut alone = 0;
         while waiting.len() < COMPANY && waiting.len() > alone {
             alone = waiting.len();
             // Where the cores are busy they get their turn; where one is idle, this takes no time.
             std::thread::yield_now();
             while waiting.len() < BATCH
-                && let Ok(append) = appends.try_recv()
+                && let Ok(append) = self.appends.try_recv()
             {
                 waiting.push(append);
             }
@@ -162,7 +179,7 @@ impl Writer {
             tokio::select! {
                 biased;
                 _ = self.flushes.wait_for(|pending| *pending == 0) => return,
-                more = appends.recv_many(waiting, room) => if more == 0 { return },
+                more = self.appends.recv_many(waiting, room) => if more == 0 { return },
             }
         }
     }
@@ -196,27 +213,36 @@ impl Writer {
     /// Why nothing was recorded.
     async fn commit(&mut self, batch: &[Append]) -> Result<Fate, String> {
         if batch.iter().all(|unit| unit.events.is_empty()) {
+            if let (Some(_), Some(held)) = (self.opened.take(), &mut self.connection) {
+                roll_back(&mut held.connection).await;
+            }
             return Ok(Fate::Nothing);
         }
+        let opened = self.opened.take();
         if let Some(held) = self.connection.take().filter(Held::counts) {
-            match self.commit_on(held, batch).await {
+            match self.commit_on(held, opened, batch).await {
                 // Broken before the commit, perhaps long ago: nothing was recorded, and a new one may do better.
                 Err(_) if self.connection.is_none() => {}
                 done => return done,
             }
         }
         let held = Held::make(&self.options, &self.horizon, &settings()).await.map_err(|error| error.to_string())?;
-        self.commit_on(held, batch).await
+        self.commit_on(held, None, batch).await
     }
 
-    async fn commit_on(&mut self, mut held: Held, batch: &[Append]) -> Result<Fate, String> {
+    async fn commit_on(&mut self, mut held: Held, opened: Option<Opened>, batch: &[Append]) -> Result<Fate, String> {
         let (mark, events) = (self.horizon.mark(), events(batch));
         let kept = if batch.len() < COMPANY { Kept::AtOnce } else { Kept::Later };
-        let commit = Commit { projections: &self.projections, units: &events, node: self.horizon.node(), kept };
+        // With another node at work, the next transaction would wait for its batch, and this batch's answer with it.
+        let goes_on = |base| base == self.head && self.appends.len() >= COMPANY;
+        let (projections, node) = (&self.projections, self.horizon.node());
+        let commit = Commit { projections, units: &events, node, kept, opened, goes_on: &goes_on };
         let committed = held.within(WRITING, async |connection: &mut PgConnection| commit.run(connection).await).await;
         match committed.unwrap_or_else(|error| Err(BatchError::Unknown(error.to_string()))) {
-            Ok(outcome) => {
+            Ok((outcome, opened)) => {
                 self.connection = Some(held);
+                self.opened = opened;
+                self.head = outcome.base + outcome.recorded.len() as i64;
                 Ok(Fate::Committed(kept, mark, outcome))
             }
             Err(BatchError::RolledBack(error)) => {

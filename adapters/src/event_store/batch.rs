@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use chancery_domain::Recorded;
 use chancery_domain::claim::ClaimKind;
-use sqlx::{Executor, PgConnection, Row};
+use futures_util::StreamExt;
+use sqlx::postgres::PgRow;
+use sqlx::{Either, Executor, PgConnection, Row};
 use time::OffsetDateTime;
 
 use super::StoreError;
@@ -22,6 +24,18 @@ pub(super) struct Outcome {
     pub base: i64,
     pub recorded: Vec<Recorded>,
 }
+
+/// A transaction that has begun and holds the log's lock.
+#[derive(Clone, Copy)]
+pub(super) struct Opened {
+    /// The log's head; positions follow it densely.
+    base: i64,
+    at: OffsetDateTime,
+}
+
+/// Begins a transaction, takes the lock, and learns where the log ends: in one message, since each round trip of the writer
+/// is one that all the others wait for. It takes no parameters, which such a message cannot carry.
+const OPEN: &str = "BEGIN; SELECT base, at FROM begin_append('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', ";
 
 /// Where a batch broke.
 pub(super) enum BatchError {
@@ -46,6 +60,10 @@ pub(super) struct Commit<'a> {
     pub units: &'a [&'a [NewEvent]],
     pub node: &'a str,
     pub kept: Kept,
+    /// The transaction, if the batch before has opened it.
+    pub opened: Option<Opened>,
+    /// Whether to open the next one with the commit of this batch, which followed the given head.
+    pub goes_on: &'a (dyn Fn(i64) -> bool + Sync),
 }
 
 /// Whether the places of the events are free.
@@ -70,9 +88,11 @@ impl From<sqlx::Error> for Broken {
 impl Commit<'_> {
     /// First without looking whether the events' places are free, which the insert finds out by itself, but only for all
     /// units together; where one was taken, again with a look at each.
-    pub async fn run(&self, connection: &mut PgConnection) -> Result<Outcome, BatchError> {
-        match self.attempt(connection, Places::Hoped).await {
-            Err(Broken::Taken) => self.attempt(connection, Places::Looked).await,
+    ///
+    /// Answers with the transaction of the next batch, if that was asked for, too.
+    pub async fn run(&self, connection: &mut PgConnection) -> Result<(Outcome, Option<Opened>), BatchError> {
+        match self.attempt(connection, self.opened, Places::Hoped).await {
+            Err(Broken::Taken) => self.attempt(connection, None, Places::Looked).await,
             done => done,
         }
         .map_err(|broken| match broken {
@@ -81,53 +101,109 @@ impl Commit<'_> {
         })
     }
 
-    async fn attempt(&self, connection: &mut PgConnection, places: Places) -> Result<Outcome, Broken> {
-        match self.write(connection, places).await {
+    async fn attempt(
+        &self,
+        connection: &mut PgConnection,
+        opened: Option<Opened>,
+        places: Places,
+    ) -> Result<(Outcome, Option<Opened>), Broken> {
+        match self.write(connection, opened, places).await {
             Ok(outcome) => {
-                let interrupted = |error: sqlx::Error| Broken::Otherwise(BatchError::Unknown(error.to_string()));
-                connection.execute("COMMIT").await.map_err(interrupted)?;
-                Ok(outcome)
+                let opened = self.commit(connection, (self.goes_on)(outcome.base)).await?;
+                Ok((outcome, opened))
             }
             Err(broken) => {
-                // Nothing was recorded in any case, and a connection that is lost will show it.
-                if let Err(error) = connection.execute("ROLLBACK").await {
-                    tracing::debug!(%error, "a batch was not rolled back in so many words");
-                }
+                // Nothing was recorded in any case.
+                roll_back(connection).await;
                 Err(broken)
             }
         }
     }
 
-    async fn write(&self, connection: &mut PgConnection, places: Places) -> Result<Outcome, Broken> {
-        let batch = self.begin(connection, places).await?;
+    /// Commits, and opens the next transaction in the same message if it is known to be needed.
+    async fn commit(&self, connection: &mut PgConnection, go_on: bool) -> Result<Option<Opened>, Broken> {
+        let interrupted = |error: sqlx::Error| Broken::Otherwise(BatchError::Unknown(error.to_string()));
+        let commit = match self.kept {
+            Kept::AtOnce => "COMMIT",
+            Kept::Later => "SET LOCAL synchronous_commit = off; COMMIT",
+        };
+        if !go_on {
+            connection.execute(commit).await.map_err(interrupted)?;
+            return Ok(None);
+        }
+        let statements = commit.split(';').count();
+        let (mut done, mut opened) = (0, Ok(None));
+        {
+            let message = format!("{commit}; {OPEN}'{}')", self.node);
+            let mut answers = sqlx::raw_sql(&message).fetch_many(&mut *connection);
+            while let Some(answer) = answers.next().await {
+                match answer {
+                    Ok(Either::Left(_)) => done += 1,
+                    Ok(Either::Right(row)) => opened = Opened::read(&row).map(Some),
+                    Err(error) if done < statements => return Err(interrupted(error)),
+                    // This batch is committed; the next one opens its own transaction.
+                    Err(error) => opened = Err(error),
+                }
+            }
+        }
+        if let Err(error) = &opened {
+            tracing::warn!(%error, "the next batch was not begun");
+            roll_back(connection).await;
+        }
+        Ok(opened.unwrap_or_default())
+    }
+
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        opened: Option<Opened>,
+        places: Places,
+    ) -> Result<Outcome, Broken> {
+        let batch = self.begin(connection, opened, places).await?;
         let events: Vec<&NewEvent> = batch.kept(self.units).collect();
         insert(connection, &batch, &events).await.map_err(|error| match &error {
             sqlx::Error::Database(refused) if refused.is_unique_violation() => Broken::Taken,
             _ => error.into(),
         })?;
-        let recorded: Vec<Recorded> = batch.placed(&events).map(|(event, at)| event.recorded(at, batch.at)).collect();
+        let recorded: Vec<Recorded> =
+            batch.placed(&events).map(|(event, at)| event.recorded(at, batch.end.at)).collect();
         let projected = project(self.projections, connection, &recorded).await;
         projected.map_err(|error| Broken::Otherwise(BatchError::RolledBack(format!("views: {error}"))))?;
-        Ok(Outcome { units: batch.results(self.units), base: batch.base, recorded })
+        Ok(Outcome { units: batch.results(self.units), base: batch.end.base, recorded })
     }
 
     /// Begins the transaction, takes the lock, and learns where the log ends and which units may not follow.
-    async fn begin(&self, connection: &mut PgConnection, places: Places) -> Result<Batch, sqlx::Error> {
+    async fn begin(
+        &self,
+        connection: &mut PgConnection,
+        opened: Option<Opened>,
+        places: Places,
+    ) -> Result<Batch, sqlx::Error> {
         let Self { units, node, .. } = *self;
-        let begin = match self.kept {
-            Kept::AtOnce => "BEGIN",
-            Kept::Later => "BEGIN; SET LOCAL synchronous_commit = off",
-        };
-        if places == Places::Hoped && units.iter().copied().flatten().all(|event| event.claims.is_empty()) {
-            // All in one message: each round trip of the writer is one that all the others wait for. It takes no parameters, which
-            // such a message cannot carry.
-            let begin_append =
-                "SELECT base, at FROM begin_append('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', ";
-            let row = connection.fetch_one(sqlx::raw_sql(&format!("{begin}; {begin_append}'{node}')"))).await?;
-            return Ok(Batch { base: row.try_get("base")?, at: row.try_get("at")?, refusals: vec![None; units.len()] });
+        if places == Places::Looked || units.iter().copied().flatten().any(|event| !event.claims.is_empty()) {
+            if opened.is_none() {
+                connection.execute("BEGIN").await?;
+            }
+            return begin_append(connection, units, node, places).await;
         }
-        connection.execute(begin).await?;
-        begin_append(connection, units, node, places).await
+        let opened = match opened {
+            Some(opened) => opened,
+            None => Opened::read(&connection.fetch_one(sqlx::raw_sql(&format!("{OPEN}'{node}')"))).await?)?,
+        };
+        Ok(Batch { end: opened, refusals: vec![None; units.len()] })
+    }
+}
+
+impl Opened {
+    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { base: row.try_get("base")?, at: row.try_get("at")? })
+    }
+}
+
+/// A connection that is lost will show it.
+pub(super) async fn roll_back(connection: &mut PgConnection) {
+    if let Err(error) = connection.execute("ROLLBACK").await {
+        tracing::debug!(%error, "a batch was not rolled back in so many words");
     }
 }
 
@@ -137,9 +213,8 @@ fn rolled_back(error: sqlx::Error) -> BatchError {
 
 /// The answer of `begin_append`.
 struct Batch {
-    /// The head before the batch; positions follow it densely.
-    base: i64,
-    at: OffsetDateTime,
+    /// The log's, before the batch.
+    end: Opened,
     /// For each unit, why it is left out.
     refusals: Vec<Option<String>>,
 }
@@ -150,11 +225,11 @@ impl Batch {
     }
 
     fn placed<'a>(&self, events: &[&'a NewEvent]) -> impl Iterator<Item = (&'a NewEvent, i64)> {
-        events.iter().copied().zip(self.base + 1..)
+        events.iter().copied().zip(self.end.base + 1..)
     }
 
     fn results(&self, units: &[&[NewEvent]]) -> Vec<Result<i64, StoreError>> {
-        let mut position = self.base;
+        let mut position = self.end.base;
         let result = |(unit, refusal): (&&[NewEvent], &Option<String>)| match refusal {
             None => {
                 position += unit.len() as i64;
@@ -204,7 +279,7 @@ async fn begin_append(
             *entry = Some(refusal);
         }
     }
-    Ok(Batch { base, at, refusals: refusal_of_unit })
+    Ok(Batch { end: Opened { base, at }, refusals: refusal_of_unit })
 }
 
 /// The first event of a unit in each of its streams.
@@ -236,8 +311,8 @@ async fn insert(connection: &mut PgConnection, batch: &Batch, events: &[&NewEven
             .value(event.event_id)?
             .value(event.salt.as_slice())?
             .value(position)?
-            .value(batch.at)?
-            .value(leaf_hash(event, position, batch.at).as_slice())?;
+            .value(batch.end.at)?
+            .value(leaf_hash(event, position, batch.end.at).as_slice())?;
     }
     rows.send(connection).await
 }
