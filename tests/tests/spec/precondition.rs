@@ -184,6 +184,26 @@ async fn ad15_what_a_tool_does_not_name_is_not_undone_by_it() {
 }
 
 #[tokio::test]
+async fn ad15_of_secrets_that_replace_all_others_at_once_one_is_left() {
+    let server = Server::start().await;
+    let other = server.second().await;
+    let wiki = server.client(&json!({})).await;
+    let path = format!("/api/oidc/clients/{}/secret", wiki.id);
+
+    for _ in 0..3 {
+        let replacing = (0..8).map(|number| {
+            let (mut by, path) = ([&server, &other][number % 2].admin.clone(), path.clone());
+            tokio::spawn(async move { by.post(&path, &json!({})).await.status })
+        });
+        for replaced in replacing.collect::<Vec<_>>() {
+            assert_eq!(replaced.await.unwrap(), 200, "the later wins");
+        }
+        let secrets = server.admin.clone().get(&format!("{path}s")).await.expect(200).json();
+        assert_eq!(secrets.as_array().unwrap().len(), 1, "{secrets}");
+    }
+}
+
+#[tokio::test]
 async fn ad15_a_groups_list_of_apps_leaves_their_other_groups_alone() {
     let server = Server::start().await;
     let other = server.second().await;
