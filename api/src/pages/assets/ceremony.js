@@ -141,6 +141,9 @@ async function arm(button) {
   }
 }
 
+// Whoever filled in a form before finds it filled in again (house.js).
+if (document.getElementById("reauthenticate")) sessionStorage.setItem("interrupted", "yes");
+
 for (const button of document.querySelectorAll("[data-ceremony]")) {
   if (!window.isSecureContext || !window.PublicKeyCredential?.parseRequestOptionsFromJSON) {
     fail(button, words.unsupported);

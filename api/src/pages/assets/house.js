@@ -61,3 +61,35 @@ const here = rail?.querySelector("[aria-current]");
 if (here && rail.scrollWidth > rail.clientWidth) {
   rail.scrollLeft += here.getBoundingClientRect().left - rail.getBoundingClientRect().left - 16;
 }
+
+// A ceremony that a form needs comes in between: what was entered is filled in again when the page is back, or cancelled.
+function refill(form, pairs) {
+  const values = new Map();
+  for (const [name, value] of pairs) values.set(name, [...(values.get(name) ?? []), value]);
+  for (const control of form.elements) {
+    if (!control.name || control.type === "file") continue;
+    const given = values.get(control.name) ?? [];
+    if (control.type === "checkbox" || control.type === "radio") control.checked = given.includes(control.value);
+    else if (given.length) control.value = given.shift();
+  }
+}
+
+const kept = JSON.parse(sessionStorage.getItem("kept"));
+const came = sessionStorage.getItem("interrupted") && kept;
+sessionStorage.removeItem("kept");
+sessionStorage.removeItem("interrupted");
+const again = came && [...document.forms].find((form) => form.action === came.action);
+const says = document.getElementById("kept");
+if (again && says) {
+  refill(again, came.pairs);
+  again.before(says);
+  says.hidden = false;
+  says.scrollIntoView({ block: "center" });
+}
+
+for (const form of document.querySelectorAll(".hall form[method=post]")) {
+  form.addEventListener("submit", () => {
+    const pairs = [...new FormData(form)].filter(([, value]) => typeof value === "string");
+    if (pairs.length) sessionStorage.setItem("kept", JSON.stringify({ action: form.action, pairs }));
+  });
+}
