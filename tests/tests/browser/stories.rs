@@ -254,7 +254,7 @@ async fn c28_an_answer_by_form_post_reaches_the_app_by_itself() {
 }
 
 #[tokio::test]
-async fn what_was_entered_outlives_the_ceremony_that_it_needs() {
+async fn what_was_entered_outlives_a_ceremony_and_an_error() {
     let (server, browser) = (Server::start().await, Browser::launch().await);
     let page = browser.page().await;
     page.add_authenticator(json!({})).await;
@@ -286,6 +286,14 @@ async fn what_was_entered_outlives_the_ceremony_that_it_needs() {
         let lines = "https://app.example/a\nhttps://app.example/b";
         assert_eq!(page.eval(held).await, json!([name, lines, true, true, "groups"]));
     }
+    let long = "x".repeat(70_000);
+    page.fill("[name=callback_urls]", &long).await;
+    page.click("#create").await;
+    page.wait_for("#error").await;
+    page.eval("history.back()").await;
+    page.wait_for("#kept:not([hidden])").await;
+    assert_eq!(page.eval("document.querySelector('[name=callback_urls]').value").await, long, "an error is in between");
+    page.fill("[name=callback_urls]", "https://app.example/a").await;
     page.click("#create").await;
     page.until("the app", "document.querySelector('h1').textContent === 'Coder'").await;
     assert_quiet(&page);

@@ -141,8 +141,8 @@ async function arm(button) {
   }
 }
 
-// Whoever filled in a form before finds it filled in again (house.js).
-if (document.getElementById("reauthenticate")) sessionStorage.setItem("interrupted", "yes");
+// What a form held is kept for whoever sent it (house.js); whoever signs in may be somebody else.
+if (document.getElementById("sign-in")) sessionStorage.clear();
 
 for (const button of document.querySelectorAll("[data-ceremony]")) {
   if (!window.isSecureContext || !window.PublicKeyCredential?.parseRequestOptionsFromJSON) {

@@ -62,7 +62,8 @@ if (here && rail.scrollWidth > rail.clientWidth) {
   rail.scrollLeft += here.getBoundingClientRect().left - rail.getBoundingClientRect().left - 16;
 }
 
-// A ceremony that a form needs comes in between: what was entered is filled in again when the page is back, or cancelled.
+// What was sent is kept until a page of the house answers. Where a ceremony came in between, or the page of an error, it is
+// filled in again when its form is back.
 function refill(form, pairs) {
   const values = new Map();
   for (const [name, value] of pairs) values.set(name, [...(values.get(name) ?? []), value]);
@@ -75,13 +76,11 @@ function refill(form, pairs) {
 }
 
 const kept = JSON.parse(sessionStorage.getItem("kept"));
-const came = sessionStorage.getItem("interrupted") && kept;
 sessionStorage.removeItem("kept");
-sessionStorage.removeItem("interrupted");
-const again = came && [...document.forms].find((form) => form.action === came.action);
+const again = kept && [...document.forms].find((form) => form.action === kept.action);
 const says = document.getElementById("kept");
 if (again && says) {
-  refill(again, came.pairs);
+  refill(again, kept.pairs);
   again.before(says);
   says.hidden = false;
   says.scrollIntoView({ block: "center" });
