@@ -222,5 +222,15 @@ async fn every_question_and_every_complaint_is_sound() {
         look_at(&page, name, &at(&path)).await;
         page.wait_for("#confirm").await;
     }
+    server.later(Duration::minutes(6));
+    page.look(1280, 800, false).await;
+    page.goto(&at("/admin/groups/new")).await;
+    page.fill("[name=friendly_name]", "Editors").await;
+    page.fill("[name=name]", "editors").await;
+    page.click("#create").await;
+    page.wait_for_path("/reauthenticate").await;
+    page.click("#cancel").await;
+    page.wait_for("#kept:not([hidden])").await;
+    look(&page, "kept").await;
     assert_eq!(page.complaints(), Vec::<String>::new());
 }
