@@ -1,7 +1,7 @@
 //! Profile pictures, for the API and the pages alike (decision 17): made small, sealed, recorded, served.
 
-use axum::extract::Multipart;
 use axum::extract::multipart::{MultipartError, MultipartRejection};
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::StatusCode;
 use chancery_adapters::event_store::StoreError;
 use chancery_adapters::pictures::{Initials, MAX_BYTES, PictureError, portrait};
@@ -36,11 +36,28 @@ pub fn path(user: &User) -> Option<String> {
     Some(format!("/api/users/{}/profile-picture.png?v={version}", user.user_id))
 }
 
-/// The file of a form.
-///
-/// # Errors
-/// `validation_failed` without one, `file_too_large` beyond [`MAX_BODY`].
-pub async fn uploaded(form: Result<Multipart, MultipartRejection>) -> Result<Vec<u8>, ApiError> {
+/// Who sends a file, and the file. Whoever is nobody is refused before they send it. It may take its time, so they are looked
+/// up again when it is here: what somebody may do is decided when all is said (attacks SE-03).
+pub struct Upload<C> {
+    pub by: C,
+    /// `validation_failed` without a file, `file_too_large` beyond [`MAX_BODY`].
+    pub file: Result<Vec<u8>, ApiError>,
+}
+
+impl<C: FromRequestParts<App> + Send> FromRequest<App> for Upload<C> {
+    type Rejection = C::Rejection;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, C::Rejection> {
+        let (mut parts, body) = request.into_parts();
+        C::from_request_parts(&mut parts, app).await?;
+        let form = Multipart::from_request(Request::from_parts(parts.clone(), body), app).await;
+        let file = uploaded(form).await;
+        let by = C::from_request_parts(&mut parts, app).await?;
+        Ok(Self { by, file })
+    }
+}
+
+async fn uploaded(form: Result<Multipart, MultipartRejection>) -> Result<Vec<u8>, ApiError> {
     let unreadable = |error: MultipartError| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => refused(&PictureError::TooLarge),
         _ => missing(),

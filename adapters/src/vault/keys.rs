@@ -101,6 +101,7 @@ impl Vault {
         if missing.is_empty() {
             return Ok(keys);
         }
+        let evictions = self.evictions();
         let rows: Vec<(String, i32, Vec<u8>)> = sqlx::query_as(
             "SELECT subject, key_version, wrapped FROM subject_keys WHERE subject = ANY($1) AND wrapped IS NOT NULL",
         )
@@ -111,7 +112,7 @@ impl Vault {
             let subject = Subject::from(subject);
             let key = cipher(&self.unwrap_key(&subject, version, &wrapped)?);
             let key = DataKey { version, cipher: Arc::new(key) };
-            self.remember(subject.clone(), key.clone());
+            self.remember(subject.clone(), key.clone(), evictions);
             keys.insert(subject, key);
         }
         Ok(keys)

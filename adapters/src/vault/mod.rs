@@ -11,9 +11,11 @@ mod master;
 mod rotation;
 mod seal;
 mod standing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
@@ -41,7 +43,15 @@ pub struct Vault {
     /// `ENCRYPTION_KEY` and, if it is set, `ENCRYPTION_KEY_PREVIOUS`. Which of them seals is noted in the database.
     masters: Arc<Vec<Master>>,
     derived: Arc<ArcSwap<DerivedKeys>>,
-    cache: Arc<Mutex<HashMap<Subject, DataKey>>>,
+    cache: Arc<Mutex<Cache>>,
+}
+
+/// Data keys in memory.
+#[derive(Default)]
+struct Cache {
+    keys: HashMap<Subject, DataKey>,
+    /// Counts what was dropped, so that a key which was read before its destruction is not kept after it.
+    evictions: u64,
 }
 
 /// A subject's data key, ready for use.
@@ -76,25 +86,42 @@ impl Vault {
     }
 
     fn cached(&self, subject: &Subject) -> Option<DataKey> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(subject).cloned()
+        self.cache().keys.get(subject).cloned()
     }
 
-    fn remember(&self, subject: Subject, key: DataKey) {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.len() >= CACHED_KEYS {
-            cache.clear();
+    /// To be asked for before keys are read that shall be remembered.
+    fn evictions(&self) -> u64 {
+        self.cache().evictions
+    }
+
+    /// Keeps a key, unless any was dropped since `evictions`: it may be that one.
+    fn remember(&self, subject: Subject, key: DataKey, evictions: u64) {
+        let mut cache = self.cache();
+        if cache.evictions != evictions {
+            return;
         }
-        cache.insert(subject, key);
+        if cache.keys.len() >= CACHED_KEYS {
+            cache.keys.clear();
+        }
+        cache.keys.insert(subject, key);
     }
 
     /// Drops a data key from memory; another node destroyed it.
     pub fn evict(&self, subject: &Subject) {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).remove(subject);
+        let mut cache = self.cache();
+        cache.evictions += 1;
+        cache.keys.remove(subject);
     }
 
     /// Drops all data keys from memory; the database may hold others now.
     pub fn evict_all(&self) {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut cache = self.cache();
+        cache.evictions += 1;
+        cache.keys.clear();
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

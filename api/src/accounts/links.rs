@@ -42,6 +42,10 @@ pub async fn issue_link(
     lifetime: Duration,
     replace: bool,
 ) -> Result<Link, ApiError> {
+    if user.is_static {
+        let says = "This account is there for the STATIC_API_KEY alone: nobody signs in to it";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "one_time_access_disabled", says));
+    }
     let (node, caller, user) = (app.clone(), caller.clone(), user.clone());
     let issuing = async move {
         let purpose = match has_passkey(&node, &user).await? {

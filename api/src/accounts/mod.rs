@@ -3,6 +3,7 @@
 mod links;
 mod turns;
 
+use axum::http::StatusCode;
 use chancery_adapters::event_store::{ExecuteError, StoreError};
 use chancery_domain::Subject;
 use chancery_domain::custom_claim::{ClaimsRefusal, MalformedClaim};
@@ -20,6 +21,7 @@ use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::precondition::Held;
+use crate::http::principal::STATIC_USER;
 use crate::http::session::SignedIn;
 
 /// A person to be registered, or what is to become of one.
@@ -122,6 +124,11 @@ pub async fn change_own(
 
 /// Records the erasure, then destroys the person's data key and what is sealed under it outside the log.
 pub async fn erase(app: &App, caller: &Caller, id: UserId, held: &Held<UserAggregate>) -> Result<i64, ApiError> {
+    if id == STATIC_USER {
+        // It could not be made again: nobody gets the id of somebody who was erased.
+        let says = "This account is there for the STATIC_API_KEY; take that out of the settings instead";
+        return Err(ApiError::new(StatusCode::CONFLICT, "static_api_user", says));
+    }
     let erase = |other_admins| vec![UserCommand::Erase { other_admins }];
     let position = execute_keeping_an_admin(app, caller, id, held, erase).await?;
     finish_erasure(app, id).await?;
@@ -174,7 +181,7 @@ pub async fn sign_out_everybody(app: &App, caller: &Caller) -> Result<(usize, us
         match execute(app, caller, *id, UserCommand::SignOutEverywhere { except: None }).await {
             Ok(_) => {}
             // Erased meanwhile.
-            Err(error) if error.status == axum::http::StatusCode::NOT_FOUND => {}
+            Err(error) if error.status == StatusCode::NOT_FOUND => {}
             Err(error) => return Err(error),
         }
     }
@@ -182,7 +189,6 @@ pub async fn sign_out_everybody(app: &App, caller: &Caller) -> Result<(usize, us
 }
 
 pub fn user_error(error: ExecuteError<UserRefusal>) -> ApiError {
-    use axum::http::StatusCode;
     let refusal = match error {
         ExecuteError::Store(error) => return error.into(),
         ExecuteError::Refused(refusal) => refusal,
@@ -212,7 +218,6 @@ pub fn user_error(error: ExecuteError<UserRefusal>) -> ApiError {
 }
 
 pub fn claims_error(refusal: &ClaimsRefusal) -> ApiError {
-    use axum::http::StatusCode;
     let bad = |code| ApiError::new(StatusCode::BAD_REQUEST, code, sentence(refusal));
     match refusal {
         ClaimsRefusal::Reserved(key) => bad("reserved_claim").with_details(json!({ "key": key })),

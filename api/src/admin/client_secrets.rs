@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use chancery_domain::client::{ClientCommand, SECRET_PREFIX};
+use chancery_domain::client::{Client, ClientCommand, SECRET_PREFIX};
 use chancery_domain::digest::Digest;
 use chancery_domain::ids::{ClientId, ClientSecretId};
 use chancery_domain::policy::admin::AdminAction;
@@ -15,10 +15,11 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::audit_logs::rfc3339;
-use super::clients::{client_id, execute_all, existing};
+use super::clients::{client_id, execute_all, existing, full_json};
 use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
+use crate::http::precondition::Seen;
 use crate::http::principal::Principal;
 use crate::http::request::Circumstances;
 
@@ -100,12 +101,17 @@ pub async fn issue_secret(
     chosen: Option<String>,
     expires_at: Option<OffsetDateTime>,
 ) -> Result<NewSecret, ApiError> {
+    let (made, add) = new_secret(app, chosen, expires_at);
+    execute_all(app, caller, id, vec![add], &None).await?;
+    Ok(made)
+}
+
+fn new_secret(app: &App, chosen: Option<String>, expires_at: Option<OffsetDateTime>) -> (NewSecret, ClientCommand) {
     let secret = chosen.unwrap_or_else(|| format!("{SECRET_PREFIX}{}", app.entropy.token().expose()));
     let (secret_id, prefix) = (ClientSecretId(app.entropy.uuid_v4()), prefix_of(&secret));
     let (digest, now) = (Digest::of(&secret), app.now());
     let add = ClientCommand::AddSecret { secret_id, prefix: prefix.clone(), digest, expires_at, now };
-    execute_all(app, caller, id, vec![add], &None).await?;
-    Ok(NewSecret { id: secret_id, secret, prefix })
+    (NewSecret { id: secret_id, secret, prefix }, add)
 }
 
 /// What may be shown of a secret for ever: the common beginning tells nobody anything, what follows it does. The shortest
@@ -134,25 +140,36 @@ async fn add_secret(
     Ok((StatusCode::CREATED, Json(json)))
 }
 
-/// The call that Pocket ID had before 2.14 and its tools still make: one secret in place of all.
+/// The call that Pocket ID had before 2.14 and its tools still make: one secret in place of all, in one append.
 async fn replace_secret(
     State(app): State<App>,
     circumstances: Circumstances,
     principal: Principal,
     Path(id): Path<String>,
+    seen: Seen,
     body: Bytes,
 ) -> Result<Json<Value>, ApiError> {
     principal.may(&app, AdminAction::ManageClientSecrets)?;
     let id = client_id(&id)?;
     let input = secret_input(&body)?;
-    let before = clients::secrets(&app.pool, &id).await?;
     let caller = principal.caller(&app, &circumstances);
-    let added = issue_secret(&app, &caller, &id, input.secret, None).await?;
-    for row in before {
-        let remove = ClientCommand::RemoveSecret { secret_id: ClientSecretId(row.secret_id) };
-        execute_all(&app, &caller, &id, vec![remove], &None).await?;
-    }
-    Ok(Json(json!({ "secret": added.secret })))
+    let (made, add) = new_secret(&app, input.secret, None);
+    seen.decide(|| replace_all(&app, &caller, &id, &seen, &add)).await?;
+    Ok(Json(json!({ "secret": made.secret })))
+}
+
+async fn replace_all(
+    app: &App,
+    caller: &Caller,
+    id: &ClientId,
+    seen: &Seen,
+    add: &ClientCommand,
+) -> Result<(), ApiError> {
+    let read = app.store.load::<Client>(id).await?;
+    seen.unchanged(full_json(app, id)).await?;
+    let Client::Registered(client) = read.state() else { return Err(ApiError::not_found()) };
+    let remove = client.secrets.iter().map(|secret_id| ClientCommand::RemoveSecret { secret_id: *secret_id });
+    execute_all(app, caller, id, remove.chain([add.clone()]).collect(), &Some(read)).await
 }
 
 async fn remove_secret(

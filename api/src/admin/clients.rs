@@ -182,11 +182,18 @@ async fn update(
 ) -> Result<Tagged, ApiError> {
     principal.may(&app, AdminAction::ManageClients)?;
     let id = client_id(&id)?;
-    let settings = input.settings(&app, Some(&existing(&app, &id).await?.settings))?;
     let caller = principal.caller(&app, &circumstances);
-    let held = held(&app, &id, &seen).await?;
-    execute_all(&app, &caller, &id, changing(settings, None), &held).await?;
+    seen.decide(|| change(&app, &caller, &id, &seen, &input)).await?;
     Ok(Tagged(full_json(&app, &id).await?))
+}
+
+/// What the body does not name stays as it is: that is read behind the stream, and recorded only upon that. Otherwise a
+/// change that is made meanwhile would be undone by somebody who said nothing of it (attacks AD-15).
+async fn change(app: &App, caller: &Caller, id: &ClientId, seen: &Seen, input: &ClientInput) -> Result<(), ApiError> {
+    let read = app.store.load::<Client>(id).await?;
+    let settings = input.settings(app, Some(&existing(app, id).await?.settings))?;
+    seen.unchanged(full_json(app, id)).await?;
+    execute_all(app, caller, id, changing(settings, None), &Some(read)).await
 }
 
 /// New settings, and the allowed groups where they are said too; lifting the restriction forgets them.

@@ -280,7 +280,8 @@ async fn set_clients(
     let wanted: Vec<ClientId> = wanted.iter().filter_map(|text| text.parse().ok()).collect();
     let caller = principal.caller(&app, &circumstances);
     let node = app.clone();
-    one_at_a_time(&app, async move { replace_clients(&node, &caller, id, &seen, &wanted).await }).await?;
+    let replacing = async move { seen.decide(|| replace_clients(&node, &caller, id, &seen, &wanted)).await };
+    one_at_a_time(&app, replacing).await?;
     Ok(Json(full_json(&app, id).await?))
 }
 
@@ -300,18 +301,18 @@ async fn replace_clients(
     let gone: Vec<ClientId> = gone.filter_map(|client| client.parse().ok()).collect();
     let added = wanted.iter().filter(|client| !before.iter().any(|before| before == client.as_str()));
     for (client, allow) in gone.iter().map(|client| (client, false)).chain(added.map(|client| (client, true))) {
-        if clients::find(&app.pool, client).await?.is_none() {
-            continue;
-        }
-        let mut groups = clients::allowed_groups(&app.pool, client).await?;
+        // The app's other groups stay as they are: recorded only upon what was read.
+        let read = app.store.load::<Client>(client).await?;
+        let Client::Registered(registered) = read.state() else { continue };
+        let mut groups = registered.groups.clone();
         groups.retain(|group| *group != id);
         groups.extend(allow.then_some(id));
-        restrictions.push((client, ClientCommand::RestrictAccess { groups }));
+        restrictions.push((read, ClientCommand::RestrictAccess { groups }));
     }
     let commands: Vec<_> = restrictions.iter().map(|(_, restrict)| restrict.clone()).collect();
     let mut unit = app.store.unit(caller.may_all(None, &commands)?);
-    for (client, restrict) in restrictions {
-        unit.execute::<Client>(client.as_str(), restrict).await.map_err(super::clients::client_error)?;
+    for (read, restrict) in restrictions {
+        unit.execute_on::<Client>(&read, restrict).await.map_err(super::clients::client_error)?;
     }
     unit.commit().await?;
     Ok(())

@@ -2,8 +2,7 @@
 //! by themselves, and name only people who signed in to them.
 
 use axum::Router;
-use axum::extract::multipart::MultipartRejection;
-use axum::extract::{Multipart, Path, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
@@ -15,9 +14,7 @@ use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::principal::Principal;
 use crate::http::request::Circumstances;
-use crate::pictures;
-
-type Form = Result<Multipart, MultipartRejection>;
+use crate::pictures::{self, Upload};
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -58,11 +55,10 @@ fn has(headers: &HeaderMap, tag: &str) -> bool {
 async fn set_own(
     State(app): State<App>,
     circumstances: Circumstances,
-    principal: Principal,
-    form: Form,
+    Upload { by: principal, file }: Upload<Principal>,
 ) -> Result<StatusCode, ApiError> {
     let caller = principal.caller(&app, &circumstances);
-    pictures::set(&app, &caller, &principal.user, pictures::uploaded(form).await?).await?;
+    pictures::set(&app, &caller, &principal.user, file?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -79,14 +75,13 @@ async fn remove_own(
 async fn set(
     State(app): State<App>,
     circumstances: Circumstances,
-    principal: Principal,
     Path(id): Path<String>,
-    form: Form,
+    Upload { by: principal, file }: Upload<Principal>,
 ) -> Result<StatusCode, ApiError> {
     principal.may(&app, AdminAction::ManageUsers)?;
     let user = existing(&app, user_id(&id)?).await?;
     let caller = principal.caller(&app, &circumstances);
-    pictures::set(&app, &caller, &user, pictures::uploaded(form).await?).await?;
+    pictures::set(&app, &caller, &user, file?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

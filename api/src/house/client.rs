@@ -12,7 +12,7 @@ use chancery_projections::clients;
 use super::account::{field_errors, form};
 use super::client_form::{Entered, client_form, entered, input_of};
 use super::clients::PATH;
-use super::frame::{Page, Steward, frame, letter, outrun, require_step_up, shown, when};
+use super::frame::{Page, Steward, frame, letter, outrun, require_step_up, require_step_up_from, shown, when};
 use super::people::chosen_groups;
 use super::roll::latest_about;
 use crate::admin::clients::{changing, client_id, execute_all, existing, full_json, held};
@@ -138,7 +138,7 @@ pub async fn change(
 pub async fn ask_delete(State(app): State<App>, Steward(signed_in): Steward, Path(id): Path<String>) -> Response {
     let shown_page = async {
         let row = existing(&app, &client_id(&id)?).await?;
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
+        require_step_up_from(&app, &signed_in, &format!("{PATH}/{id}"), &format!("{PATH}/{id}/delete"))?;
         let consequences = vec![
             "Nobody can sign in to it through here any more, and all its tokens end.".to_owned(),
             "Its id is never given again.".to_owned(),
@@ -157,7 +157,7 @@ pub async fn delete(
 ) -> Response {
     let shown_page = async {
         let id = client_id(&id)?;
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
+        require_step_up_from(&app, &signed_in, &format!("{PATH}/{id}"), &format!("{PATH}/{id}/delete"))?;
         let caller = signed_in.caller(&app, &circumstances);
         execute_all(&app, &caller, &id, vec![ClientCommand::Delete], &None).await?;
         Ok(see_other(PATH))

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use chancery_domain::client::ClientCommand;
+use chancery_domain::ids::ClientSecretId;
 use chancery_projections::clients;
 use time::Date;
 use time::macros::format_description;
@@ -12,7 +13,7 @@ use time::macros::format_description;
 use super::account::{field_errors, form};
 use super::client::{Extra, client};
 use super::clients::PATH;
-use super::frame::{Steward, frame, require_step_up, shown};
+use super::frame::{Steward, frame, require_step_up, require_step_up_from, shown};
 use crate::accounts;
 use crate::admin::client_secrets::issue_secret;
 use crate::admin::clients::{client_id, execute_all, existing};
@@ -75,7 +76,7 @@ pub async fn ask_remove_secret(
         let client_id = client_id(&id)?;
         let row = existing(&app, &client_id).await?;
         let path = format!("{PATH}/{id}/secrets/{secret}/remove");
-        require_step_up(&app, &signed_in, &path)?;
+        require_step_up_from(&app, &signed_in, &format!("{PATH}/{id}"), &path)?;
         let secrets = clients::secrets(&app.pool, &client_id).await?;
         let found = secrets.iter().find(|row| row.secret_id.to_string() == secret).ok_or_else(ApiError::not_found)?;
         Ok(page(&Confirm {
@@ -102,8 +103,9 @@ pub async fn remove_secret(
 ) -> Response {
     let shown_page = async {
         let id = client_id(&id)?;
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
-        let secret_id = secret.parse().map_err(|_| ApiError::not_found())?;
+        let secret_id = secret.parse::<ClientSecretId>().map_err(|_| ApiError::not_found())?;
+        let path = format!("{PATH}/{id}/secrets/{secret_id}/remove");
+        require_step_up_from(&app, &signed_in, &format!("{PATH}/{id}"), &path)?;
         let caller = signed_in.caller(&app, &circumstances);
         let remove = ClientCommand::RemoveSecret { secret_id };
         execute_all(&app, &caller, &id, vec![remove], &None).await?;

@@ -2,13 +2,14 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use chancery_domain::country;
 use chancery_projections::users::User;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Duration, OffsetDateTime};
+use url::form_urlencoded::byte_serialize;
 
 use super::places;
 use crate::app::App;
@@ -18,7 +19,7 @@ use crate::http::see_other::see_other;
 use crate::http::session::{SignedIn, present};
 use crate::pages::assets;
 use crate::pages::house::{Frame, Notice, Portrait, Room, When};
-use crate::pages::render::{api_error_page, error_page};
+use crate::pages::render::{api_error_page, error_page, home};
 use crate::pictures;
 
 /// Somebody at home: a stranger is sent to sign in first, and comes back.
@@ -30,10 +31,20 @@ impl FromRequestParts<App> for Resident {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
         match present(app, parts).await {
             Ok(Some(signed_in)) => Ok(Self(signed_in)),
-            Ok(None) => Err(see_other(&format!("/login?next={}", parts.uri.path()))),
+            Ok(None) => Err(see_other(&format!("/login?next={}", way_back(parts)))),
             Err(error) => Err(api_error_page(app, &ApiError::from(error))),
         }
     }
+}
+
+/// Where a stranger goes on after the sign-in. What a form held is lost, and where it was sent to may be no page.
+fn way_back(parts: &Parts) -> String {
+    let path = parts.uri.path();
+    if parts.method != Method::GET {
+        return if path.starts_with("/admin") { "/admin".to_owned() } else { "/account".to_owned() };
+    }
+    let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    [path, &byte_serialize(query.as_bytes()).collect::<String>()].concat()
 }
 
 /// An administrator.
@@ -46,7 +57,7 @@ impl FromRequestParts<App> for Steward {
         let Resident(signed_in) = Resident::from_request_parts(parts, app).await?;
         if !signed_in.user.is_admin {
             let says = "This part is for administrators.";
-            return Err(error_page(app, StatusCode::FORBIDDEN, "You may not do this", &[says], None));
+            return Err(error_page(app, StatusCode::FORBIDDEN, "You may not do this", &[says], Some(home())));
         }
         Ok(Self(signed_in))
     }
@@ -82,15 +93,28 @@ pub fn shown(app: &App, page: Page) -> Response {
     }
 }
 
-/// What changes credentials or administers needs a recent ceremony; the person comes back to `path` after it.
+/// What changes credentials or administers needs a recent ceremony; the person comes back to `path` after it, or if they
+/// cancel it.
 ///
 /// # Errors
 /// The way to the ceremony.
 pub fn require_step_up(app: &App, signed_in: &SignedIn, path: &str) -> Result<(), PageError> {
+    step_up_by(app, signed_in, || format!("/reauthenticate?next={path}"))
+}
+
+/// The same where `path` itself asks for the ceremony: whoever cancels goes `back`.
+///
+/// # Errors
+/// The way to the ceremony.
+pub fn require_step_up_from(app: &App, signed_in: &SignedIn, back: &str, path: &str) -> Result<(), PageError> {
+    step_up_by(app, signed_in, || format!("/reauthenticate?next={path}&back={back}"))
+}
+
+fn step_up_by(app: &App, signed_in: &SignedIn, way: impl FnOnce() -> String) -> Result<(), PageError> {
     if signed_in.stepped_up(app) {
         return Ok(());
     }
-    Err(PageError::Elsewhere(Box::new(see_other(&format!("/reauthenticate?next={path}")))))
+    Err(PageError::Elsewhere(Box::new(see_other(&way()))))
 }
 
 pub fn frame(app: &App, signed_in: &SignedIn, room: Room) -> Frame {

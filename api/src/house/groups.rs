@@ -17,7 +17,9 @@ use chancery_projections::{clients, groups};
 use serde_json::{Value, json};
 
 use super::account::{field_errors, form};
-use super::frame::{Page, Steward, count, frame, outrun, portrait, require_step_up, saved, saved_at, shown};
+use super::frame::{
+    Page, Steward, count, frame, outrun, portrait, require_step_up, require_step_up_from, saved, saved_at, shown,
+};
 use super::people::{asked, claims_form, claims_of, pages};
 use crate::accounts;
 use crate::admin::groups::{change_group, create_group, existing, group_id};
@@ -157,6 +159,7 @@ async fn group(app: &App, signed_in: &SignedIn, id: GroupId, extra: Extra) -> Pa
         frame,
         id: id.to_string(),
         title: row.friendly_name.clone(),
+        known_as: row.name.clone(),
         seen: seen.clone(),
         friendly_name,
         name,
@@ -282,7 +285,7 @@ pub async fn set_claims(
 pub async fn ask_delete(State(app): State<App>, Steward(signed_in): Steward, Path(id): Path<String>) -> Response {
     let shown_page = async {
         let row = existing(&app, group_id(&id)?).await?;
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
+        require_step_up_from(&app, &signed_in, &format!("{PATH}/{id}"), &format!("{PATH}/{id}/delete"))?;
         let consequences = vec![
             format!("{} lose what the group gave them.", count(row.user_count, "person", "people")),
             "Apps that only this group may use are open to nobody then.".to_owned(),
@@ -300,7 +303,7 @@ pub async fn delete(
     Path(id): Path<String>,
 ) -> Response {
     let shown_page = async {
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
+        require_step_up_from(&app, &signed_in, &format!("{PATH}/{id}"), &format!("{PATH}/{id}/delete"))?;
         let caller = signed_in.caller(&app, &circumstances);
         let unseen = std::future::ready(Ok(None));
         change_group(&app, &caller, group_id(&id)?, GroupCommand::Delete, unseen).await?;

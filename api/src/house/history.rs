@@ -153,7 +153,7 @@ pub async fn raw(State(app): State<App>, Steward(signed_in): Steward, Path(posit
 }
 
 async fn raw_event(app: &App, signed_in: &SignedIn, position: &str) -> Page {
-    let position: i64 = position.parse().map_err(|_| ApiError::not_found())?;
+    let position = position.parse().ok().filter(|position: &i64| *position > 0).ok_or_else(ApiError::not_found)?;
     app.history_reached(position.min(app.store.head())).await;
     let mut connection = app.pool.acquire().await?;
     let rows: Vec<AuditRow> = query::at(&mut *connection, position).await?.into_iter().collect();

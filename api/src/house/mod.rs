@@ -58,7 +58,7 @@ fn people_routes() -> Router<App> {
         .route("/admin/people", get(people::list))
         .route("/admin/people/new", get(people::new).post(people::create))
         .route("/admin/people/{id}", get(person::show).post(person::change))
-        .route("/admin/people/{id}/{act}", post(person::act))
+        .route("/admin/people/{id}/{act}", get(person::ask).post(person::act))
         .route("/admin/people/{id}/delete", get(person::ask_delete).post(person::delete))
         .route("/admin/people/{id}/sessions/end-all", post(person_passkeys::end_all_sessions))
         .route("/admin/people/{id}/sessions/{session}/end", post(person_passkeys::end_session))

@@ -9,7 +9,7 @@ use chancery_domain::user::{RemovedBy, UserCommand};
 use chancery_projections::passkeys::{self, PasskeyRow};
 
 use super::account::form;
-use super::frame::{Page, Resident, frame, place, require_step_up, shown, when};
+use super::frame::{Page, Resident, frame, place, require_step_up_from, shown, when};
 use crate::accounts;
 use crate::app::App;
 use crate::http::error::ApiError;
@@ -109,7 +109,7 @@ pub async fn rename(
 pub async fn ask_remove(State(app): State<App>, Resident(signed_in): Resident, Path(id): Path<String>) -> Response {
     let page = async {
         let path = format!("{PATH}/{id}/remove");
-        require_step_up(&app, &signed_in, &path)?;
+        require_step_up_from(&app, &signed_in, PATH, &path)?;
         let rows = passkeys::of_user(&app.pool, signed_in.user.id()).await?;
         let row = rows.iter().find(|row| row.passkey_id.to_string() == id).ok_or_else(ApiError::not_found)?;
         let mut consequences = vec!["It no longer signs you in anywhere.".to_owned()];
@@ -136,7 +136,7 @@ pub async fn remove(
     Path(id): Path<String>,
 ) -> Response {
     let page = async {
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}/remove"))?;
+        require_step_up_from(&app, &signed_in, PATH, &format!("{PATH}/{id}/remove"))?;
         let passkey_id = id.parse().map_err(|_| ApiError::not_found())?;
         let caller = signed_in.caller(&app, &circumstances);
         let remove = UserCommand::RemovePasskey { passkey_id, by: RemovedBy::Owner };

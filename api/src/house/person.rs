@@ -11,7 +11,10 @@ use chancery_projections::{enrollments, groups, passkeys, sessions};
 use time::Duration;
 
 use super::account::{field_errors, form, input_of, profile_form, profile_input, session_card};
-use super::frame::{Page, PageError, Steward, date, frame, outrun, portrait, require_step_up, saved, saved_at, shown};
+use super::frame::{
+    Page, PageError, Steward, date, frame, outrun, portrait, require_step_up, require_step_up_from, saved, saved_at,
+    shown,
+};
 use super::passkeys::card;
 use super::people::{PATH, chosen_groups, claims_form, claims_of, group_choices};
 use super::roll::{about, latest_about};
@@ -85,6 +88,7 @@ async fn person(app: &App, signed_in: &SignedIn, id: UserId, extra: Extra) -> Pa
         is_admin: user.is_admin,
         is_disabled: user.disabled,
         is_you: id == signed_in.user.id(),
+        is_static: user.is_static,
         profile: profile_form(&path, &input, &errors, rights, seen.clone()),
         picture: PictureForm { page: path.clone(), portrait: portrait(&user), wrong: extra.picture },
         groups: group_choices(app, &own_groups).await?,
@@ -161,6 +165,78 @@ enum Act {
     KeepingAnAdmin(fn(bool) -> UserCommand),
 }
 
+/// After the ceremony, what is asked about is asked.
+fn require_step_up_to(app: &App, signed_in: &SignedIn, id: UserId, act: &str) -> Result<(), PageError> {
+    let back = format!("{PATH}/{id}");
+    match act {
+        "grant-admin" | "revoke-admin" | "disable" | "delete" => {
+            require_step_up_from(app, signed_in, &back, &format!("{back}/{act}"))
+        }
+        _ => require_step_up(app, signed_in, &back),
+    }
+}
+
+/// Asks again before rights are given or taken.
+pub async fn ask(
+    State(app): State<App>,
+    Steward(signed_in): Steward,
+    Path((id, act)): Path<(String, String)>,
+) -> Response {
+    let shown_page = async {
+        let id = user_id(&id)?;
+        let user = existing(&app, id).await?;
+        let name = &user.display_name;
+        let (asks, says, button, consequences): (_, _, _, &[&str]) = match act.as_str() {
+            "grant-admin" => (
+                format!("Make {name} an administrator?"),
+                "They may change everything here from that moment on, as you may.",
+                "Make an administrator",
+                &[
+                    "They see all people, apps and the whole history, and change them, other administrators included.",
+                    "Where they are signed in, and what their apps may do, stays as it is.",
+                ],
+            ),
+            "revoke-admin" => (
+                format!("Take administration away from {name}?"),
+                "It can be given again.",
+                "Take administration away",
+                &[
+                    "They may not administer any more from that moment on, and neither may their API keys.",
+                    "Where they are signed in, and what their apps may do, stays as it is.",
+                ],
+            ),
+            "disable" if user.is_static => (
+                format!("Disable {name}?"),
+                "It can be undone, and the next start with the STATIC_API_KEY undoes it.",
+                "Disable",
+                &["Programs that use the key are refused until then."],
+            ),
+            "disable" => (
+                format!("Disable {name}?"),
+                "It can be undone: they may sign in again once they are enabled.",
+                "Disable",
+                &[
+                    "They are signed out everywhere, and cannot sign in.",
+                    "Their apps lose access at once, and must be signed in to again afterwards.",
+                    "Their API keys are refused until they are enabled.",
+                ],
+            ),
+            _ => return Err(ApiError::not_found().into()),
+        };
+        require_step_up_to(&app, &signed_in, id, &act)?;
+        Ok(page(&Confirm {
+            frame: frame(&app, &signed_in, Room::People),
+            asks,
+            says: says.to_owned(),
+            consequences: consequences.iter().map(|line| (*line).to_owned()).collect(),
+            action: format!("{PATH}/{id}/{act}"),
+            button: button.to_owned(),
+            back: format!("{PATH}/{id}"),
+        }))
+    };
+    shown(&app, shown_page.await)
+}
+
 /// What a press of one button does to a person.
 pub async fn act(
     State(app): State<App>,
@@ -172,7 +248,7 @@ pub async fn act(
 ) -> Response {
     let shown_page = async {
         let id = user_id(&id)?;
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
+        require_step_up_to(&app, &signed_in, id, &act)?;
         let params = form(&headers, &body)?;
         let plain = |command| Act::Plain(Box::new(command));
         let command = match act.as_str() {
@@ -229,7 +305,7 @@ pub async fn ask_delete(State(app): State<App>, Steward(signed_in): Steward, Pat
     let shown_page = async {
         let id = user_id(&id)?;
         let user = existing(&app, id).await?;
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
+        require_step_up_to(&app, &signed_in, id, "delete")?;
         let consequences = vec![
             "They are signed out everywhere, and their apps lose access.".to_owned(),
             "Their name, address and places become unreadable in the whole history.".to_owned(),
@@ -249,7 +325,7 @@ pub async fn delete(
 ) -> Response {
     let shown_page = async {
         let id = user_id(&id)?;
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}/delete"))?;
+        require_step_up_to(&app, &signed_in, id, "delete")?;
         let caller = signed_in.caller(&app, &circumstances);
         match accounts::erase(&app, &caller, id, &None).await {
             Ok(_) => Ok(see_other(PATH)),

@@ -7,7 +7,7 @@ use chancery_domain::session::SessionEnd;
 use chancery_domain::user::{RemovedBy, UserCommand};
 use chancery_projections::passkeys;
 
-use super::frame::{Steward, frame, require_step_up, shown};
+use super::frame::{Steward, frame, require_step_up, require_step_up_from, shown};
 use super::people::PATH;
 use crate::accounts;
 use crate::admin::users::{existing, user_id};
@@ -78,7 +78,7 @@ pub async fn ask_remove_passkey(
         let held = passkeys::of_user(&app.pool, id).await?;
         let row = held.iter().find(|row| row.passkey_id.to_string() == passkey).ok_or_else(ApiError::not_found)?;
         let path = format!("{PATH}/{id}/passkeys/{passkey}/remove");
-        require_step_up(&app, &signed_in, &path)?;
+        require_step_up_from(&app, &signed_in, &format!("{PATH}/{id}"), &path)?;
         Ok(page(&Confirm {
             frame: frame(&app, &signed_in, Room::People),
             asks: format!("Remove {}?", row.name),
@@ -102,8 +102,9 @@ pub async fn remove_passkey(
     Path((id, passkey)): Path<(String, String)>,
 ) -> Response {
     let shown_page = async {
-        let (id, passkey_id) = (user_id(&id)?, passkey.parse().map_err(|_| ApiError::not_found())?);
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
+        let (id, passkey_id) = (user_id(&id)?, passkey.parse::<PasskeyId>().map_err(|_| ApiError::not_found())?);
+        let path = format!("{PATH}/{id}/passkeys/{passkey_id}/remove");
+        require_step_up_from(&app, &signed_in, &format!("{PATH}/{id}"), &path)?;
         let caller = signed_in.caller(&app, &circumstances);
         let remove = UserCommand::RemovePasskey { passkey_id, by: RemovedBy::Admin };
         accounts::execute(&app, &caller, id, remove).await?;

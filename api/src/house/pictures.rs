@@ -1,8 +1,7 @@
 //! Profile pictures on the pages: a person's own, and those that administrators set for others.
 
 use axum::Router;
-use axum::extract::multipart::MultipartRejection;
-use axum::extract::{Multipart, Path, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::post;
 
@@ -14,7 +13,7 @@ use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::Circumstances;
 use crate::http::see_other::see_other;
-use crate::pictures;
+use crate::pictures::{self, Upload};
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -27,12 +26,11 @@ pub fn routes() -> Router<App> {
 async fn set_own(
     State(app): State<App>,
     circumstances: Circumstances,
-    Resident(signed_in): Resident,
-    form: Result<Multipart, MultipartRejection>,
+    Upload { by: Resident(signed_in), file }: Upload<Resident>,
 ) -> Response {
     let page = async {
         let caller = signed_in.caller(&app, &circumstances);
-        let set = async { pictures::set(&app, &caller, &signed_in.user, pictures::uploaded(form).await?).await };
+        let set = async { pictures::set(&app, &caller, &signed_in.user, file?).await };
         match set.await.map_err(wrong) {
             Ok(()) => Ok(see_other("/account")),
             Err(Ok(wrong)) => account::refused_picture(&app, &signed_in, wrong).await,
@@ -63,9 +61,8 @@ async fn remove_own(State(app): State<App>, circumstances: Circumstances, Reside
 async fn set(
     State(app): State<App>,
     circumstances: Circumstances,
-    Steward(signed_in): Steward,
     Path(id): Path<String>,
-    form: Result<Multipart, MultipartRejection>,
+    Upload { by: Steward(signed_in), file }: Upload<Steward>,
 ) -> Response {
     let page = async {
         let id = user_id(&id)?;
@@ -73,7 +70,7 @@ async fn set(
         require_step_up(&app, &signed_in, &path)?;
         let user = existing(&app, id).await?;
         let caller = signed_in.caller(&app, &circumstances);
-        let set = async { pictures::set(&app, &caller, &user, pictures::uploaded(form).await?).await };
+        let set = async { pictures::set(&app, &caller, &user, file?).await };
         match set.await.map_err(wrong) {
             Ok(()) => Ok(see_other(&path)),
             Err(Ok(wrong)) => person::refused_picture(&app, &signed_in, id, wrong).await,

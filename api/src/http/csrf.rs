@@ -11,6 +11,8 @@ use axum::response::{IntoResponse, Response};
 use super::cookie;
 use super::error::ApiError;
 use crate::app::App;
+use crate::pages::render::api_error_page;
+use crate::router::is_api;
 
 /// Layer for pages and the API, not for protocol endpoints.
 pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -19,8 +21,9 @@ pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Re
         return next.run(request).await;
     }
     tracing::info!(error = "forbidden", reason = "it came from another site", "a request was refused");
-    ApiError::new(StatusCode::FORBIDDEN, "forbidden", "This request came from another site and was refused")
-        .into_response()
+    let says = "This request came from another site and was refused";
+    let error = ApiError::new(StatusCode::FORBIDDEN, "forbidden", says);
+    if is_api(request.uri().path()) { error.into_response() } else { api_error_page(&app, &error) }
 }
 
 fn same_origin(headers: &HeaderMap, own: &str) -> bool {

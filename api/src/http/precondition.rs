@@ -19,6 +19,9 @@ use serde_json::Value;
 use super::error::ApiError;
 use crate::app::App;
 
+/// How often a change is decided on again.
+const ATTEMPTS: usize = 64;
+
 /// The strong validator of a representation (RFC 9110 §8.8.3): its digest.
 pub fn entity_tag(representation: &Value) -> String {
     format!("\"{}\"", String::from(Digest::of(representation.to_string())))
@@ -56,6 +59,23 @@ impl Seen {
     /// What a form was filled in from.
     pub fn in_form(params: &Params) -> Self {
         Self(params.value("seen").map(|tag| vec![tag.to_owned()]))
+    }
+
+    /// Decides again on what is there then, while others are faster; unless the author said what they saw.
+    ///
+    /// # Errors
+    /// Those of the last attempt.
+    pub async fn decide<F>(&self, attempt: impl Fn() -> F) -> Result<(), ApiError>
+    where
+        F: Future<Output = Result<(), ApiError>>,
+    {
+        for _ in 1..ATTEMPTS {
+            match attempt().await {
+                Err(error) if self.0.is_none() && is_outrun(&error) => {}
+                decided => return decided,
+            }
+        }
+        attempt().await
     }
 
     /// # Errors

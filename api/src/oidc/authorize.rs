@@ -147,7 +147,8 @@ async fn proceed(
         Some(present) => {
             let person = Some((present.user.id(), present.session.id()));
             let asked = Asked { client: &request.client_id, person, grant: None };
-            access::decide(&app.memory, asked, &request.scopes, now).await?
+            // With what the person is asked for, so that nobody is asked again for what memory does not know yet.
+            access::decide(&app.memory, asked, &request.consent_scopes(), now).await?
         }
         None => None,
     };

@@ -16,7 +16,7 @@ use crate::http::error::ApiError;
 use crate::http::form::body_params;
 use crate::http::request::Circumstances;
 use crate::http::see_other::see_other;
-use crate::http::session::SignedIn;
+use crate::http::session::{MaybeSignedIn, SignedIn};
 use crate::pages::render::api_error_page;
 use crate::webauthn::end_session;
 
@@ -24,19 +24,17 @@ use crate::webauthn::end_session;
 pub async fn decide(
     State(app): State<App>,
     circumstances: Circumstances,
-    signed_in: SignedIn,
+    MaybeSignedIn(present): MaybeSignedIn,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    decided(&app, &circumstances, &signed_in, &headers, &body)
-        .await
-        .unwrap_or_else(|error| api_error_page(&app, &error))
+    decided(&app, &circumstances, present, &headers, &body).await.unwrap_or_else(|error| api_error_page(&app, &error))
 }
 
 async fn decided(
     app: &App,
     circumstances: &Circumstances,
-    signed_in: &SignedIn,
+    present: Option<SignedIn>,
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Response, ApiError> {
@@ -52,6 +50,7 @@ async fn decided(
         let error = OAuthError::new(ErrorCode::AccessDenied, "the person did not allow it");
         return Ok(respond(app, request.address.clone().error(error, &app.issuer)));
     }
+    let Some(signed_in) = present else { return Ok(sign_in_first(id)) };
     let (user_id, client_id) = (signed_in.user.id(), request.client_id.clone());
     let give = ConsentCommand::Give { user_id, client_id, scopes: request.consent_scopes() };
     let context = circumstances.context(app, signed_in.actor());
@@ -66,19 +65,17 @@ async fn decided(
 pub async fn select_account(
     State(app): State<App>,
     circumstances: Circumstances,
-    signed_in: SignedIn,
+    MaybeSignedIn(present): MaybeSignedIn,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    selected(&app, &circumstances, &signed_in, &headers, &body)
-        .await
-        .unwrap_or_else(|error| api_error_page(&app, &error))
+    selected(&app, &circumstances, present, &headers, &body).await.unwrap_or_else(|error| api_error_page(&app, &error))
 }
 
 async fn selected(
     app: &App,
     circumstances: &Circumstances,
-    signed_in: &SignedIn,
+    present: Option<SignedIn>,
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Response, ApiError> {
@@ -88,12 +85,18 @@ async fn selected(
         Ok((interaction, _)) => interaction,
         Err(page) => return Ok(page),
     };
+    let Some(signed_in) = present else { return Ok(sign_in_first(id)) };
     interaction.account_selected = true;
     update(app, headers, id, &interaction).await?;
     let mut response = see_other(&format!("/authorize?interaction={id}"));
     if params.value("answer") != Some("continue") {
-        end_session(app, circumstances, signed_in, SessionEnd::Replaced).await?;
+        end_session(app, circumstances, &signed_in, SessionEnd::Replaced).await?;
         cookie::clear(response.headers_mut(), cookie::SESSION);
     }
     Ok(response)
+}
+
+/// Their session ended while they looked at the sheet. The app's request goes on after the sign-in.
+fn sign_in_first(interaction: &str) -> Response {
+    see_other(&format!("/authorize?interaction={interaction}"))
 }

@@ -1,4 +1,4 @@
-//! [`OAuthError`] → bytes: one table (RFC 6749 §5.2, RFC 6750 §3).
+//! [`OAuthError`] → bytes: one table (RFC 6749 §5.2, RFC 6750 §3.1).
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -112,10 +112,6 @@ impl IntoResponse for ProtocolError {
                 header::WWW_AUTHENTICATE,
                 HeaderValue::from_static("Basic realm=\"Chancery\", charset=\"UTF-8\""),
             );
-        }
-        if matches!(code, ErrorCode::InvalidToken | ErrorCode::InsufficientScope) {
-            let value = format!("Bearer error=\"{}\", error_description=\"{description}\"", code.as_str());
-            headers.extend(HeaderValue::from_str(&value).map(|value| (header::WWW_AUTHENTICATE, value)));
         }
         if code == ErrorCode::TemporarilyUnavailable {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(self.too_many.unwrap_or(5)));

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use chancery_domain::oauth::error::{ErrorCode, OAuthError};
 use chancery_domain::oauth::params::Params;
@@ -26,19 +26,29 @@ pub async fn userinfo(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Response, ProtocolError> {
-    let form = match method {
-        Method::POST if !body.is_empty() => body_params(&headers, &body)?,
+) -> Response {
+    let token = presented(&method, &uri, &headers, &body);
+    let told = async { told(&app, token?).await }.await;
+    told.unwrap_or_else(refused)
+}
+
+fn presented(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Result<Option<String>, ProtocolError> {
+    let form = match *method {
+        Method::POST if !body.is_empty() => body_params(headers, body)?,
         _ => Params::default(),
     };
-    let Some(token) = bearer_token(&headers, &form, &query_params(uri.query()))? else { return Ok(challenge()) };
-    let live = live_token(&app, &token).await?.ok_or(INVALID_TOKEN)?;
+    Ok(bearer_token(headers, &form, &query_params(uri.query()))?)
+}
+
+async fn told(app: &App, token: Option<String>) -> Result<Response, ProtocolError> {
+    let Some(token) = token else { return Ok(challenge()) };
+    let live = live_token(app, &token).await?.ok_or(INVALID_TOKEN)?;
     let scopes = Scopes::known(live.claims.scope.split(' '));
     if !scopes.contains(OPENID) {
         return Err(OAuthError::new(ErrorCode::InsufficientScope, "the openid scope is required").into());
     }
     let user = live.claims.sub.parse().map_err(|_| INVALID_TOKEN)?;
-    let person = person::claims(&app, user).await?.ok_or(INVALID_TOKEN)?;
+    let person = person::claims(app, user).await?.ok_or(INVALID_TOKEN)?;
     let mut claims = person.released(&scopes, &live.claims.claims);
     claims.insert("sub".to_owned(), json!(person.sub));
     let headers = [(header::CACHE_CONTROL, "no-store")];
@@ -50,6 +60,18 @@ fn challenge() -> Response {
     tracing::info!(reason = "there is no access token", "a client's request was refused");
     let headers = [(header::WWW_AUTHENTICATE, "Bearer realm=\"Chancery\""), (header::CACHE_CONTROL, "no-store")];
     (StatusCode::UNAUTHORIZED, headers).into_response()
+}
+
+/// RFC 6750 §3: what is wrong with the request or its token is said in the challenge too.
+fn refused(refusal: ProtocolError) -> Response {
+    let OAuthError { code, description } = refusal.error;
+    let mut response = refusal.into_response();
+    if matches!(code, ErrorCode::InvalidRequest | ErrorCode::InvalidToken | ErrorCode::InsufficientScope) {
+        let value = format!("Bearer error=\"{}\", error_description=\"{description}\"", code.as_str());
+        let value = HeaderValue::from_str(&value).map(|value| (header::WWW_AUTHENTICATE, value));
+        response.headers_mut().extend(value);
+    }
+    response
 }
 
 /// One access token, from the header or the form body; never from the query (RFC 9700 §4.3.2).

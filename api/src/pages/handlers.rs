@@ -10,7 +10,7 @@ use chancery_domain::user::UserCommand;
 use chancery_projections::{clients, passkeys};
 use time::macros::format_description;
 
-use super::desk::{Action, Consent, Enroll, EnrollSecond, Message, Reauthenticate, SelectAccount, SignIn};
+use super::desk::{Action, Cancel, Consent, Enroll, EnrollSecond, Message, Reauthenticate, SelectAccount, SignIn};
 use super::released::released;
 use super::render::{api_error_page, desk_frame, page};
 use crate::accounts;
@@ -22,7 +22,7 @@ use crate::http::form::query_params;
 use crate::http::request::Circumstances;
 use crate::http::security_headers::{allow_form_action, form_target};
 use crate::http::see_other::see_other;
-use crate::http::session::{MaybeSignedIn, SignedIn};
+use crate::http::session::MaybeSignedIn;
 use crate::oidc::interaction::{self, Interaction, look_answerable};
 use crate::webauthn::enrollment;
 
@@ -87,17 +87,35 @@ async fn reauthenticate(
     State(app): State<App>,
     MaybeSignedIn(present): MaybeSignedIn,
     OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
 ) -> Response {
-    let params = query_params(uri.query());
-    let next = next_of(&params);
-    let Some(present) = present else { return see_other("/login") };
-    page(&Reauthenticate {
-        frame: desk_frame(&app),
-        person: present.user.display_name,
-        why: "This needs a fresh look at one of your passkeys.".to_owned(),
-        back: "/account".to_owned(),
-        next,
-    })
+    let sheet = async {
+        let params = query_params(uri.query());
+        let next = next_of(&params);
+        let Some(present) = present else {
+            let next = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
+            return Ok(see_other(&format!("/login?{next}")));
+        };
+        let sheet = |cancel| Reauthenticate {
+            frame: desk_frame(&app),
+            person: present.user.display_name.clone(),
+            why: "This needs a fresh look at one of your passkeys.".to_owned(),
+            cancel,
+            next: next.clone(),
+        };
+        let Some(id) = params.value("interaction") else {
+            let back = local_path(params.value("back").unwrap_or(&next)).to_owned();
+            return Ok(page(&sheet(Cancel::Leads(back))));
+        };
+        let (interaction, _) = match look_answerable(&app, &headers, id).await? {
+            Ok(answerable) => answerable,
+            Err(page) => return Ok(page),
+        };
+        let mut response = page(&sheet(Cancel::Answers { interaction: id.to_owned() }));
+        allow_return(&mut response, &interaction);
+        Ok(response)
+    };
+    shown(&app, sheet.await)
 }
 
 async fn select_account(
@@ -219,10 +237,15 @@ fn closed(app: &App, error: &ApiError) -> Response {
         // A reason that says what to do is said without it: the next line does.
         says: vec![
             format!("{}.", error.message.split(';').next().unwrap_or_default().trim_end_matches('.')),
-            "Ask whoever sent it for a new one.".to_owned(),
+            "If you have made a passkey, it signs you in. If not, ask whoever sent the link for a new one.".to_owned(),
         ],
         request_id: Some(crate::http::error::request_id()),
-        action: None,
+        action: Some(Action {
+            label: "Sign in".to_owned(),
+            href: "/login".to_owned(),
+            posts: false,
+            members: Vec::new(),
+        }),
     });
     *response.status_mut() = StatusCode::GONE;
     response
@@ -278,7 +301,12 @@ async fn enroll_second(State(app): State<App>, MaybeSignedIn(present): MaybeSign
     shown(&app, sheet.await)
 }
 
-async fn skip_second(State(app): State<App>, circumstances: Circumstances, signed_in: SignedIn) -> Response {
+async fn skip_second(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    MaybeSignedIn(present): MaybeSignedIn,
+) -> Response {
+    let Some(signed_in) = present else { return see_other("/login") };
     let caller = signed_in.caller(&app, &circumstances);
     let decline = UserCommand::DeclineSecondPasskey { now: app.now() };
     let declined = accounts::execute(&app, &caller, signed_in.user.id(), decline).await;

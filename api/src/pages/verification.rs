@@ -17,7 +17,7 @@ use crate::http::error::ApiError;
 use crate::http::form::{body_params, query_params};
 use crate::http::request::Circumstances;
 use crate::http::see_other::see_other;
-use crate::http::session::{MaybeSignedIn, SignedIn};
+use crate::http::session::MaybeSignedIn;
 use crate::mail::requests;
 
 pub fn routes() -> Router<App> {
@@ -26,11 +26,7 @@ pub fn routes() -> Router<App> {
 
 async fn ask(State(app): State<App>, MaybeSignedIn(present): MaybeSignedIn, OriginalUri(uri): OriginalUri) -> Response {
     let token = query_params(uri.query()).value("token").unwrap_or_default().to_owned();
-    let Some(present) = present else {
-        let back = format!("/verify-email?token={token}");
-        let next = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &back).finish();
-        return see_other(&format!("/login?{next}"));
-    };
+    let Some(present) = present else { return sign_in_first(&token) };
     match (&present.user.email, present.user.email_verified) {
         (Some(email), false) => page(&Message {
             frame: desk_frame(&app),
@@ -49,22 +45,28 @@ async fn ask(State(app): State<App>, MaybeSignedIn(present): MaybeSignedIn, Orig
     }
 }
 
+fn sign_in_first(token: &str) -> Response {
+    let back = format!("/verify-email?token={token}");
+    let next = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &back).finish();
+    see_other(&format!("/login?{next}"))
+}
+
 async fn confirm(
     State(app): State<App>,
     circumstances: Circumstances,
-    signed_in: SignedIn,
+    MaybeSignedIn(present): MaybeSignedIn,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let confirmed = async {
         let params = body_params(&headers, &body).map_err(|_| ApiError::invalid_body())?;
+        let token = params.value("token").unwrap_or_default();
+        let Some(signed_in) = present else { return Ok(sign_in_first(token)) };
         let caller = signed_in.caller(&app, &circumstances);
-        requests::verify_email(&app, &caller, signed_in.user.id(), params.value("token").unwrap_or_default()).await
+        requests::verify_email(&app, &caller, signed_in.user.id(), token).await?;
+        Ok(nothing_to_do(&app))
     };
-    match confirmed.await {
-        Ok(_) => nothing_to_do(&app),
-        Err(error) => api_error_page(&app, &error),
-    }
+    confirmed.await.unwrap_or_else(|error: ApiError| api_error_page(&app, &error))
 }
 
 fn nothing_to_do(app: &App) -> Response {

@@ -85,6 +85,8 @@ async fn every_sheet_is_sound() {
     look_at(&page, "select-account", &at(&format!("/select-account?interaction={interaction}"))).await;
     look_at(&page, "second-passkey", &at("/enroll/second")).await;
     look_at(&page, "reauthenticate", &at("/reauthenticate")).await;
+    let asked = ada.visitor.get(&wiki.authorize(&[("prompt", "login")])).await.parameter("interaction").unwrap();
+    look_at(&page, "reauthenticate-for-app", &at(&format!("/reauthenticate?interaction={asked}"))).await;
     look_at(&page, "sign-out", &at("/sign-out")).await;
     assert_eq!(page.complaints(), Vec::<String>::new());
 }
@@ -147,6 +149,7 @@ async fn every_page_of_the_house_is_sound() {
         ("people", "/admin/people"),
         ("new-person", "/admin/people/new"),
         ("person", &person),
+        ("static-account", "/admin/people/00000000-0000-0000-0000-000000000000"),
         ("groups", "/admin/groups"),
         ("new-group", "/admin/groups/new"),
         ("group", &group),
@@ -207,6 +210,9 @@ async fn every_question_and_every_complaint_is_sound() {
     look(&page, "someone-was-faster").await;
     for (name, path) in [
         ("delete-person", format!("/admin/people/{}/delete", ada.id)),
+        ("make-administrator", format!("/admin/people/{}/grant-admin", ada.id)),
+        ("take-administration", format!("/admin/people/{}/revoke-admin", ada.id)),
+        ("disable-person", format!("/admin/people/{}/disable", ada.id)),
         ("remove-persons-passkey", format!("/admin/people/{}/passkeys/{passkey}/remove", ada.id)),
         ("delete-group", format!("/admin/groups/{}/delete", group.as_str().unwrap())),
         ("remove-secret", format!("/admin/apps/{}/secrets/{secret}/remove", wiki.id)),
@@ -216,5 +222,15 @@ async fn every_question_and_every_complaint_is_sound() {
         look_at(&page, name, &at(&path)).await;
         page.wait_for("#confirm").await;
     }
+    server.later(Duration::minutes(6));
+    page.look(1280, 800, false).await;
+    page.goto(&at("/admin/groups/new")).await;
+    page.fill("[name=friendly_name]", "Editors").await;
+    page.fill("[name=name]", "editors").await;
+    page.click("#create").await;
+    page.wait_for_path("/reauthenticate").await;
+    page.click("#cancel").await;
+    page.wait_for("#kept:not([hidden])").await;
+    look(&page, "kept").await;
     assert_eq!(page.complaints(), Vec::<String>::new());
 }

@@ -252,3 +252,49 @@ async fn c28_an_answer_by_form_post_reaches_the_app_by_itself() {
     }
     assert_quiet(&page);
 }
+
+#[tokio::test]
+async fn what_was_entered_outlives_a_ceremony_and_an_error() {
+    let (server, browser) = (Server::start().await, Browser::launch().await);
+    let page = browser.page().await;
+    page.add_authenticator(json!({})).await;
+    page.goto(&setup_link(&server).await).await;
+    page.wait_for_path("/enroll").await;
+    page.fill("#username", "root").await;
+    page.fill("#firstName", "Root").await;
+    page.click("#enroll").await;
+    page.wait_for_path("/enroll/second").await;
+    let new = format!("{}/admin/apps/new", server.issuer());
+
+    for (press, name) in [("#cancel", "Forgejo"), ("#reauthenticate", "Coder")] {
+        server.later(Duration::minutes(6));
+        page.goto(&new).await;
+        assert_eq!(page.eval("document.querySelector('[name=name]').value").await, "", "another time is another time");
+        page.fill("[name=name]", name).await;
+        page.fill("[name=callback_urls]", "https://app.example/a\nhttps://app.example/b").await;
+        page.click("[name=skip_consent]").await;
+        page.click("#audience-groups").await;
+        page.click("#create").await;
+        page.wait_for_path("/reauthenticate").await;
+        page.click(press).await;
+
+        page.wait_for("#kept:not([hidden])").await;
+        assert_eq!(page.url().await, new);
+        let held = "(() => { const { name, callback_urls, skip_consent, pkce_enabled, audience } = \
+                    document.querySelector('.hall form').elements; return [name.value, callback_urls.value, \
+                    skip_consent.checked, pkce_enabled.checked, audience.value]; })()";
+        let lines = "https://app.example/a\nhttps://app.example/b";
+        assert_eq!(page.eval(held).await, json!([name, lines, true, true, "groups"]));
+    }
+    let long = "x".repeat(70_000);
+    page.fill("[name=callback_urls]", &long).await;
+    page.click("#create").await;
+    page.wait_for("#error").await;
+    page.eval("history.back()").await;
+    page.wait_for("#kept:not([hidden])").await;
+    assert_eq!(page.eval("document.querySelector('[name=callback_urls]').value").await, long, "an error is in between");
+    page.fill("[name=callback_urls]", "https://app.example/a").await;
+    page.click("#create").await;
+    page.until("the app", "document.querySelector('h1').textContent === 'Coder'").await;
+    assert_quiet(&page);
+}

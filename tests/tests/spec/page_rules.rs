@@ -85,6 +85,7 @@ const RULES: &[(&str, Who)] = &[
     ("POST /admin/people/{id}/picture/remove", ProvenAdmin),
     ("POST /admin/people/{id}/sessions/end-all", ProvenAdmin),
     ("POST /admin/people/{id}/sessions/{session}/end", ProvenAdmin),
+    ("GET /admin/people/{id}/{act}", Admin),
     ("POST /admin/people/{id}/{act}", ProvenAdmin),
     ("GET /assets/{hash}/{name}", Anybody),
     ("GET /authorize", Anybody),

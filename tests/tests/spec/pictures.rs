@@ -12,6 +12,8 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use reqwest::Method;
 use serde_json::json;
 use time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const OWN: &str = "/api/users/me/profile-picture";
 
@@ -392,4 +394,38 @@ async fn the_serving_role_may_do_what_pictures_need() {
     }
     sqlx::query(&format!("DROP OWNED BY {role}")).execute(&mut owner).await.unwrap();
     sqlx::query(&format!("DROP ROLE {role}")).execute(&mut owner).await.unwrap();
+}
+
+#[tokio::test]
+async fn se03_whose_session_ends_while_their_picture_is_on_its_way_has_it_refused() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let head = "--frontier\r\ncontent-disposition: form-data; name=\"file\"; filename=\"me.png\"\r\n\r\n";
+    let body = [head.as_bytes(), &red(), b"\r\n--frontier--\r\n"].concat();
+
+    for (request, refused) in [(format!("PUT {OWN}"), "401"), ("POST /account/picture".to_owned(), "303")] {
+        let cookies: Vec<_> = ada.visitor.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let head = format!(
+            "{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nOrigin: {}\r\nCookie: {}\r\n\
+             Content-Type: multipart/form-data; boundary=frontier\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+            server.issuer(),
+            cookies.join("; "),
+            body.len()
+        );
+        let address = server.base.trim_start_matches("http://").replace("localhost", "127.0.0.1");
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut go_on = [0; 25];
+        stream.read_exact(&mut go_on).await.unwrap();
+        assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n", "the file is waited for");
+
+        ada.visitor.post("/api/sessions/end-all", &json!({})).await.expect(204);
+        stream.write_all(&body).await.unwrap();
+
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {refused} ")), "{answer}");
+        assert_eq!(recorded(&server).await, Vec::<String>::new());
+        ada.sign_in().await.expect(200);
+    }
 }

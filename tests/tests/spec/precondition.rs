@@ -162,6 +162,71 @@ async fn ad15_of_lists_that_come_at_once_on_two_nodes_one_is_taken_whole() {
     }
 }
 
+#[tokio::test]
+async fn ad15_what_a_tool_does_not_name_is_not_undone_by_it() {
+    let server = Server::start().await;
+    let other = server.second().await;
+    let mut admin = server.admin.clone();
+    let [_, _, (client, named)] = things(&server).await;
+
+    for wanted in ["ES256", "EdDSA", "RS256", "ES256", "EdDSA", "RS256"] {
+        let mut bodies: Vec<_> = (0..12).map(|number| named(&format!("{wanted} {number}"))).collect();
+        bodies[6]["idTokenSigningAlg"] = json!(wanted);
+        let changes = bodies.into_iter().enumerate().map(|(number, body)| {
+            let (mut by, path) = ([&server, &other][number % 2].admin.clone(), client.clone());
+            tokio::spawn(async move { by.json(Method::PUT, &path, &body).await.status })
+        });
+        for change in changes.collect::<Vec<_>>() {
+            assert_eq!(change.await.unwrap(), 200, "the later wins");
+        }
+        assert_eq!(admin.get(&client).await.expect(200).json()["idTokenSigningAlg"], wanted);
+    }
+}
+
+#[tokio::test]
+async fn ad15_of_secrets_that_replace_all_others_at_once_one_is_left() {
+    let server = Server::start().await;
+    let other = server.second().await;
+    let wiki = server.client(&json!({})).await;
+    let path = format!("/api/oidc/clients/{}/secret", wiki.id);
+
+    for _ in 0..3 {
+        let replacing = (0..8).map(|number| {
+            let (mut by, path) = ([&server, &other][number % 2].admin.clone(), path.clone());
+            tokio::spawn(async move { by.post(&path, &json!({})).await.status })
+        });
+        for replaced in replacing.collect::<Vec<_>>() {
+            assert_eq!(replaced.await.unwrap(), 200, "the later wins");
+        }
+        let secrets = server.admin.clone().get(&format!("{path}s")).await.expect(200).json();
+        assert_eq!(secrets.as_array().unwrap().len(), 1, "{secrets}");
+    }
+}
+
+#[tokio::test]
+async fn ad15_a_groups_list_of_apps_leaves_their_other_groups_alone() {
+    let server = Server::start().await;
+    let other = server.second().await;
+    let mut admin = server.admin.clone();
+    let [_, (group, _), (client, _)] = things(&server).await;
+    let second = admin.post("/api/user-groups", &json!({ "name": "two", "friendlyName": "Two" })).await.json();
+    let id = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+
+    for _ in 0..10 {
+        let none = json!({ "userGroupIds": [] });
+        admin.json(Method::PUT, &format!("{client}/allowed-user-groups"), &none).await.expect(200);
+        let of_group = format!("{group}/allowed-oidc-clients");
+        let of_client = format!("{client}/allowed-user-groups");
+        let (mut here, mut there) = (server.admin.clone(), other.admin.clone());
+        let (apps, groups) = (json!({ "oidcClientIds": [id(&client)] }), json!({ "userGroupIds": [second["id"]] }));
+        let (first, last) =
+            tokio::join!(here.json(Method::PUT, &of_group, &apps), there.json(Method::PUT, &of_client, &groups));
+        assert_eq!((first.status, last.status), (200, 200));
+        let allowed = admin.get(&client).await.expect(200).json()["allowedUserGroups"].clone();
+        assert!(allowed.as_array().unwrap().iter().any(|group| group["id"] == second["id"]), "{allowed}");
+    }
+}
+
 /// What a form of this page was filled in from.
 async fn seen(person: &mut Person, page: &str) -> String {
     let page = person.visitor.get(page).await.expect(200).text;

@@ -168,3 +168,24 @@ async fn se03_a_session_by_a_passkey_that_was_stopped_in_that_moment_is_not_rest
     visitor.cookies.insert("__Host-session".to_owned(), cookie);
     visitor.get("/api/users/me").await.expect(200);
 }
+
+#[tokio::test]
+async fn nobody_is_asked_again_for_what_they_allowed_on_another_node_just_now() {
+    let (server, mut ada, _, _) = setting().await;
+    let wiki = server.client(&json!({})).await;
+    let claims = r#"{"userinfo": {"email": null}}"#;
+    let asks = [&[("scope", "openid email")][..], &[("scope", "openid"), ("claims", claims)]];
+    ada.authorize(&wiki, &[("scope", "openid")]).await.parameter("code").expect("a code");
+
+    for ask in asks {
+        // No event tells of it, so that memory does not know of it yet.
+        sqlx::query("UPDATE views.consents SET scopes = '{openid}'").execute(&server.app.pool).await.unwrap();
+        server.app.memory.forget_person(ada.id.parse().unwrap());
+        ada.authorize(&wiki, &[("scope", "openid")]).await.parameter("code").expect("a code");
+        sqlx::query("UPDATE views.consents SET scopes = '{openid,email}'").execute(&server.app.pool).await.unwrap();
+
+        let answer = ada.visitor.get(&wiki.authorize(ask)).await.expect(303);
+
+        assert!(answer.parameter("code").is_some(), "{ask:?}: {}", answer.location());
+    }
+}

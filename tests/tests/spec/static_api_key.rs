@@ -23,13 +23,9 @@ async fn an_account_whose_key_is_not_configured_any_more_is_disabled_at_the_star
         root.visitor.get(ACCOUNT).await.expect(200).json()["disabled"].clone()
     };
 
-    let link = root.visitor.post(&format!("{ACCOUNT}/one-time-access-token"), &json!({})).await.expect(201).json();
     let without = server.second_with(&[("STATIC_API_KEY", "")]).await;
     assert_eq!(disabled(&without, &mut root).await, true);
     assert_eq!(server.admin.clone().get("/api/users").await.expect(401).json()["code"], "not_signed_in");
-    let mut visitor = server.visitor();
-    visitor.get(&format!("/enroll/{}", link["token"].as_str().unwrap())).await;
-    visitor.post("/api/enrollment/start", &json!({})).await.expect(403);
     let off = ("user.disabled".to_owned(), "system".to_owned());
     assert_eq!(turns(&server).await, std::slice::from_ref(&off), "on the record, once");
     server.second_with(&[("STATIC_API_KEY", "")]).await;
@@ -62,4 +58,23 @@ async fn where_there_never_was_a_key_there_is_no_account() {
     let server = Server::with(&[("STATIC_API_KEY", "")]).await;
     let mut root = server.first_admin().await;
     root.visitor.get(ACCOUNT).await.expect(404);
+}
+
+#[tokio::test]
+async fn nobody_signs_in_to_it_and_it_stays() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+    server.admin.clone().get(ACCOUNT).await.expect(200);
+    let page = "/admin/people/00000000-0000-0000-0000-000000000000";
+
+    let link = root.visitor.post(&format!("{ACCOUNT}/one-time-access-token"), &json!({})).await.expect(403).json();
+    assert_eq!(link["code"], "one_time_access_disabled");
+    root.visitor.form(&format!("{page}/enrollment-link"), &[]).await.expect(403);
+    let shown = root.visitor.get(page).await.expect(200).text;
+    for offered in ["enrollment-link", "Passkeys</h2>", "delete\"", "/picture\""] {
+        assert!(!shown.contains(offered), "{offered}: {shown}");
+    }
+    let kept = root.visitor.send(Method::DELETE, ACCOUNT, None, &[]).await.expect(409).json();
+    assert_eq!(kept["code"], "static_api_user");
+    server.admin.clone().get(ACCOUNT).await.expect(200);
 }

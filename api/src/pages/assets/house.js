@@ -61,3 +61,34 @@ const here = rail?.querySelector("[aria-current]");
 if (here && rail.scrollWidth > rail.clientWidth) {
   rail.scrollLeft += here.getBoundingClientRect().left - rail.getBoundingClientRect().left - 16;
 }
+
+// What was sent is kept until a page of the house answers. Where a ceremony came in between, or the page of an error, it is
+// filled in again when its form is back.
+function refill(form, pairs) {
+  const values = new Map();
+  for (const [name, value] of pairs) values.set(name, [...(values.get(name) ?? []), value]);
+  for (const control of form.elements) {
+    if (!control.name || control.type === "file") continue;
+    const given = values.get(control.name) ?? [];
+    if (control.type === "checkbox" || control.type === "radio") control.checked = given.includes(control.value);
+    else if (given.length) control.value = given.shift();
+  }
+}
+
+const kept = JSON.parse(sessionStorage.getItem("kept"));
+sessionStorage.removeItem("kept");
+const again = kept && [...document.forms].find((form) => form.action === kept.action);
+const says = document.getElementById("kept");
+if (again && says) {
+  refill(again, kept.pairs);
+  again.before(says);
+  says.hidden = false;
+  says.scrollIntoView({ block: "center" });
+}
+
+for (const form of document.querySelectorAll(".hall form[method=post]")) {
+  form.addEventListener("submit", () => {
+    const pairs = [...new FormData(form)].filter(([, value]) => typeof value === "string");
+    if (pairs.length) sessionStorage.setItem("kept", JSON.stringify({ action: form.action, pairs }));
+  });
+}

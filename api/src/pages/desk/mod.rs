@@ -35,7 +35,15 @@ pub struct Reauthenticate {
     pub person: String,
     pub why: String,
     pub next: String,
-    pub back: String,
+    pub cancel: Cancel,
+}
+
+/// What whoever cancels does.
+pub enum Cancel {
+    /// They go back to a page of ours.
+    Leads(String),
+    /// They do not allow what an app asks for, which it is told.
+    Answers { interaction: String },
 }
 
 #[derive(Template)]

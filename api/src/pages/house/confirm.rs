@@ -1,4 +1,4 @@
-//! The page that asks again before something that cannot be undone.
+//! The page that asks again before something that cannot be undone, or gives or takes rights.
 
 use askama::Template;
 

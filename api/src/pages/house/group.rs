@@ -16,6 +16,8 @@ pub struct GroupPage {
     pub frame: Frame,
     pub id: String,
     pub title: String,
+    /// Its name for apps.
+    pub known_as: String,
     pub seen: String,
     pub friendly_name: Field,
     pub name: Field,

@@ -1,8 +1,8 @@
 //! `/admin/people/new` and `/admin/people/{id}`: one person, as an administrator sees and changes them.
 //!
 //! The profile posts to the page itself. Below it: `picture`, `picture/remove`, `groups` (`seen`, and `group_ids`, repeated), `claims`, `enrollment-link`,
-//! `grant-admin`, `revoke-admin`, `disable`, `enable`, `sessions/{id}/end`, `sessions/end-all`,
-//! `passkeys/{id}/restore`; and, asked again, `passkeys/{id}/remove` and `delete`.
+//! `enable`, `sessions/{id}/end`, `sessions/end-all`, `passkeys/{id}/restore`; and, asked again, `grant-admin`,
+//! `revoke-admin`, `disable`, `passkeys/{id}/remove` and `delete`.
 
 use askama::Template;
 
@@ -31,6 +31,8 @@ pub struct PersonPage {
     pub is_disabled: bool,
     /// Whoever looks cannot take their own rights away here.
     pub is_you: bool,
+    /// The account of `STATIC_API_KEY`, to which nobody signs in.
+    pub is_static: bool,
     pub profile: ProfileForm,
     pub picture: PictureForm,
     pub groups: Vec<Choice>,

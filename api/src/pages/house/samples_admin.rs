@@ -96,6 +96,7 @@ fn people(say: &str) -> Vec<(&'static str, String)> {
         is_admin: false,
         is_disabled: false,
         is_you: false,
+        is_static: false,
         profile: profile("/admin/people/1", say, ProfileRights::Admin { email_verified: true }),
         picture: picture("/admin/people/1", say),
         groups: choices(say),
@@ -124,6 +125,7 @@ fn people(say: &str) -> Vec<(&'static str, String)> {
         ("person_new", shown(&new)),
         ("person", shown(&page)),
         ("person_bare", shown(&bare)),
+        ("person_static", shown(&PersonPage { is_static: true, ..bare.clone() })),
         ("person_you", shown(&PersonPage { is_you: true, ..bare.clone() })),
     ]
 }
@@ -146,6 +148,7 @@ fn groups(say: &str) -> Vec<(&'static str, String)> {
         frame: frame(Room::Groups),
         id: "1".into(),
         title: format!("The family{say}"),
+        known_as: format!("family{say}"),
         friendly_name: Field::new(format!("The family{say}")),
         name: Field::new(format!("family{say}")),
         members: vec![Member {
