@@ -131,6 +131,29 @@ async fn wa07_an_unknown_a_removed_and_a_disabled_ones_passkey_get_the_same_answ
 }
 
 #[tokio::test]
+async fn rl06_failures_of_one_person_are_not_told_as_those_of_another() {
+    let server = Server::start().await;
+    let (ada, bob) = (server.person("ada").await, server.person("bob").await);
+    for person in [&ada, &bob, &bob] {
+        let mut thief = Person { visitor: server.visitor(), ..person.clone() };
+        thief.authenticator.bad_signature = true;
+        thief.sign_in().await.expect(401);
+    }
+
+    server.later(Duration::seconds(2));
+    server.app.failures.flush(&server.app).await;
+
+    let events = server.app.store.feed().read(0, 1000).await.unwrap();
+    let mut counts = std::collections::BTreeMap::new();
+    for recorded in events {
+        if let Event::SignInAttempt(SignInAttemptEvent::Failed(failed)) = recorded.event {
+            *counts.entry(failed.user_id.unwrap().to_string()).or_default() += failed.count;
+        }
+    }
+    assert_eq!(counts, std::collections::BTreeMap::from([(ada.id, 1), (bob.id, 2)]));
+}
+
+#[tokio::test]
 async fn wa04_a_counter_that_goes_back_suspends_the_passkey() {
     let server = Server::start().await;
     let mut ada = server.person("ada").await;
