@@ -139,9 +139,11 @@ pub async fn verify(
         presented.user_handle.is_none_or(|handle| handle == row.user())
             && kept.expected.map_or(presented.user_handle.is_some(), |expected| expected == row.user())
     };
+    let exists = row.is_some();
     let Some(row) = row.filter(matches) else {
         let failure = Failure::of(FailureReason::UnknownPasskey).credential(&presented.credential_id);
-        return refuse(failure, unknown_passkey(&presented.credential_id)).await;
+        let error = if exists { not_known() } else { forgotten(&presented.credential_id) };
+        return refuse(failure, error).await;
     };
     app.limits.guesses.admit(&guess.about(&row.user_id.to_string()), app.now())?;
     let failure = |reason| Failure::of(reason).user(row.user()).passkey(row.id());
@@ -157,8 +159,8 @@ pub async fn verify(
         return refuse(failure(FailureReason::PasskeySuspended), suspended()).await;
     }
     let Some(user) = enabled_user(app, row.user()).await? else {
-        // WA-07: the same answer as for an unknown passkey.
-        return refuse(failure(FailureReason::UserDisabled), unknown_passkey(&presented.credential_id)).await;
+        // WA-07: the same answer as for an unknown passkey; but its provider keeps it, since they may be enabled again.
+        return refuse(failure(FailureReason::UserDisabled), not_known()).await;
     };
     Ok((user, row, assertion))
 }
@@ -256,9 +258,13 @@ fn malformed() -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "invalid_webauthn_response", "This is not the answer of a passkey")
 }
 
-fn unknown_passkey(credential_id: &str) -> ApiError {
-    let details = serde_json::json!({ "unknownCredentialId": credential_id });
-    failed("This passkey is not known here any more. Use another one.").with_details(details)
+fn not_known() -> ApiError {
+    failed("This passkey is not known here any more. Use another one.")
+}
+
+/// What the page then tells the passkey's provider cannot be taken back (WebAuthn Level 3 §5.1.10.2): nobody here has it.
+fn forgotten(credential_id: &str) -> ApiError {
+    not_known().with_details(serde_json::json!({ "unknownCredentialId": credential_id }))
 }
 
 fn suspended() -> ApiError {
