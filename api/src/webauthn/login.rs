@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use chancery_adapters::event_store::ExecuteError;
+use chancery_adapters::event_store::{ExecuteError, Unit};
 use chancery_domain::actor::Actor;
 use chancery_domain::digest::Digest;
 use chancery_domain::ids::{PasskeyId, SessionId, UserId};
@@ -77,9 +77,7 @@ pub async fn finish(
     // No event, no cookie: what follows is recorded before the answer leaves.
     unit.create::<Session>(&id.to_string(), command).await.map_err(session_error)?;
     if let Some(present) = present {
-        // One session a browser: signing in again ends the one before (session fixation, SE-02).
-        let end = SessionCommand::End { why: SessionEnd::Replaced };
-        unit.execute::<Session>(&present.session.id().to_string(), end).await.map_err(session_error)?;
+        replace_session(&mut unit, &present).await?;
     }
     unit.commit().await?;
 
@@ -87,6 +85,13 @@ pub async fn finish(
     let lifetime = app.config.session_lifetime_seconds;
     cookie::set(answer.headers_mut(), cookie::SESSION, &cookie_value(id, &secret), Some(lifetime));
     Ok(answer)
+}
+
+/// One session a browser: signing in again ends the one before (session fixation, SE-02).
+pub async fn replace_session(unit: &mut Unit, present: &SignedIn) -> Result<(), ApiError> {
+    let end = SessionCommand::End { why: SessionEnd::Replaced };
+    unit.execute::<Session>(&present.session.id().to_string(), end).await.map_err(session_error)?;
+    Ok(())
 }
 
 /// `POST /api/webauthn/logout`: ends the session and clears its cookie.
