@@ -44,9 +44,11 @@ async fn c40_a_refresh_gives_a_new_id_token_about_the_same_authentication() {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).unwrap()).unwrap()
     };
     let (before, after) = (claims(&tokens["id_token"]), claims(&refreshed["id_token"]));
-    for same in ["iss", "sub", "aud", "auth_time", "sid", "nonce"] {
+    for same in ["iss", "sub", "aud", "auth_time", "sid"] {
         assert_eq!(before[same], after[same], "{same}");
     }
+    assert_eq!(before["nonce"], "the-nonce");
+    assert_eq!(after.get("nonce"), None, "OpenID Connect Core §12.2: it belongs to the authorization request");
     assert_ne!(before["iat"], after["iat"]);
     assert_eq!(refreshed["scope"], "openid email offline_access");
 }
