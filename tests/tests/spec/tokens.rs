@@ -140,7 +140,6 @@ async fn ir01_ir02_only_the_token_s_own_confidential_client_learns_anything() {
     assert_eq!(told["active"], true);
     assert_eq!(told["sub"], ada.id);
     assert_eq!(told["client_id"], wiki.id.as_str());
-    assert_eq!(told["username"], "ada");
     assert_eq!(told["scope"], "openid email offline_access");
     let told = wiki.introspect(&server, text(&tokens, "refresh_token")).await;
     assert_eq!(told["token_type"], "refresh_token");
@@ -151,6 +150,19 @@ async fn ir01_ir02_only_the_token_s_own_confidential_client_learns_anything() {
     server.visitor().form("/api/oidc/introspect", &[("token", access)]).await.expect(401);
     let pairs = [("token", access), ("client_id", public.id.as_str())];
     server.visitor().form("/api/oidc/introspect", &pairs).await.expect(401);
+}
+
+#[tokio::test]
+async fn ui02_introspection_tells_no_more_of_a_person_than_was_allowed() {
+    let (server, mut ada, wiki, tokens) = setting("openid email").await;
+    assert_eq!(wiki.introspect(&server, text(&tokens, "access_token")).await.get("username"), None);
+
+    let by_name = ("claims", r#"{"userinfo": {"preferred_username": null}}"#);
+    for more in [&[("scope", "openid profile")][..], &[("scope", "openid"), by_name]] {
+        let code = ada.authorize(&wiki, more).await.expect(303).parameter("code").unwrap();
+        let tokens = wiki.redeem(&server, &code).await.expect(200).json();
+        assert_eq!(wiki.introspect(&server, text(&tokens, "access_token")).await["username"], "ada", "{more:?}");
+    }
 }
 
 #[tokio::test]
