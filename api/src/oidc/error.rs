@@ -114,14 +114,19 @@ impl IntoResponse for ProtocolError {
             );
         }
         if matches!(code, ErrorCode::InvalidToken | ErrorCode::InsufficientScope) {
-            let value = format!("Bearer error=\"{}\", error_description=\"{description}\"", code.as_str());
-            headers.extend(HeaderValue::from_str(&value).map(|value| (header::WWW_AUTHENTICATE, value)));
+            headers.extend(bearer_challenge(self.error).map(|value| (header::WWW_AUTHENTICATE, value)));
         }
         if code == ErrorCode::TemporarilyUnavailable {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(self.too_many.unwrap_or(5)));
         }
         response
     }
+}
+
+/// RFC 6750 §3: what is wrong with an access token, or with how it was sent.
+pub fn bearer_challenge(OAuthError { code, description }: OAuthError) -> Option<HeaderValue> {
+    let value = format!("Bearer error=\"{}\", error_description=\"{description}\"", code.as_str());
+    HeaderValue::from_str(&value).ok()
 }
 
 fn status(code: ErrorCode) -> StatusCode {

@@ -12,7 +12,7 @@ use chancery_domain::oidc::access_token::{AccessTokenClaims, grant_of};
 use chancery_projections::access::{self, Asked};
 use serde_json::{Value, json};
 
-use super::error::ProtocolError;
+use super::error::{ProtocolError, bearer_challenge};
 use super::person;
 use crate::app::App;
 use crate::http::authorization::authorization;
@@ -27,11 +27,12 @@ pub async fn userinfo(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ProtocolError> {
-    let form = match method {
-        Method::POST if !body.is_empty() => body_params(&headers, &body)?,
-        _ => Params::default(),
+    let token = match presented_token(&method, uri.query(), &headers, &body) {
+        Ok(Some(token)) => token,
+        Ok(None) => return Ok(challenge()),
+        // RFC 6750 §3: without a token that enables access, a challenge is in every answer.
+        Err(error) => return Ok(challenged(error)),
     };
-    let Some(token) = bearer_token(&headers, &form, &query_params(uri.query()))? else { return Ok(challenge()) };
     let live = live_token(&app, &token).await?.ok_or(INVALID_TOKEN)?;
     let scopes = Scopes::known(live.claims.scope.split(' '));
     if !scopes.contains(OPENID) {
@@ -50,6 +51,26 @@ fn challenge() -> Response {
     tracing::info!(reason = "there is no access token", "a client's request was refused");
     let headers = [(header::WWW_AUTHENTICATE, "Bearer realm=\"Chancery\""), (header::CACHE_CONTROL, "no-store")];
     (StatusCode::UNAUTHORIZED, headers).into_response()
+}
+
+fn challenged(error: OAuthError) -> Response {
+    let challenge = bearer_challenge(error);
+    let mut response = ProtocolError::from(error).into_response();
+    response.headers_mut().extend(challenge.map(|value| (header::WWW_AUTHENTICATE, value)));
+    response
+}
+
+fn presented_token(
+    method: &Method,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Option<String>, OAuthError> {
+    let form = match *method {
+        Method::POST if !body.is_empty() => body_params(headers, body)?,
+        _ => Params::default(),
+    };
+    bearer_token(headers, &form, &query_params(query))
 }
 
 /// One access token, from the header or the form body; never from the query (RFC 9700 §4.3.2).

@@ -80,10 +80,18 @@ async fn ui03_a_token_in_the_uri_or_twice_is_refused() {
     let token = text(&tokens, "access_token");
     let header = format!("Bearer {token}");
 
-    server.visitor().get(&format!("/api/oidc/userinfo?access_token={token}")).await.expect(400);
+    let invalid = |answer: Answer| {
+        let answer = answer.expect(400);
+        assert_eq!(answer.json()["error"], "invalid_request");
+        let challenge = answer.header("www-authenticate");
+        assert!(challenge.starts_with("Bearer error=\"invalid_request\""), "RFC 6750 §3: {challenge}");
+    };
+    invalid(server.visitor().get(&format!("/api/oidc/userinfo?access_token={token}")).await);
     let headers = [("authorization", header.as_str())];
-    server.visitor().form_with("/api/oidc/userinfo", &[("access_token", token)], &headers).await.expect(400);
-    let invalid = |answer: Answer| assert_eq!(answer.expect(400).json()["error"], "invalid_request");
+    invalid(server.visitor().form_with("/api/oidc/userinfo", &[("access_token", token)], &headers).await);
+    let headers = [("content-type", "application/json")];
+    let json = Some(json!({ "access_token": token }).to_string());
+    invalid(server.visitor().send(reqwest::Method::POST, "/api/oidc/userinfo", json, &headers).await);
     // Which of two counts is not for us to choose: a gateway may have looked at the other.
     for pairs in [[("access_token", token), ("access_token", "x")], [("access_token", "x"), ("access_token", token)]] {
         invalid(server.visitor().form("/api/oidc/userinfo", &pairs).await);
