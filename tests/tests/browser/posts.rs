@@ -65,3 +65,22 @@ async fn c47_a_sign_out_that_an_app_posts_ends_the_session() {
     page.wait_for_path("/login").await;
     assert_quiet(&page);
 }
+
+#[tokio::test]
+async fn ru06_consent_leads_back_to_an_app_on_the_loopback_address_of_ipv6() {
+    let (server, browser) = (Server::start().await, Browser::launch().await);
+    let app = Router::new().route("/cb", get(|| async { Html("<!doctype html><p id=back>Back") }));
+    let listener = tokio::net::TcpListener::bind("[::1]:0").await.unwrap();
+    let callback = format!("http://{}/cb", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let native = server.client(&json!({ "callbackURLs": ["http://[::1]/cb"] })).await;
+    let page = browser.page().await;
+    page.add_authenticator(json!({})).await;
+    enroll(&page, &invite(&server, "ada").await).await;
+
+    page.goto(&format!("{}{}", server.issuer(), native.authorize(&[("redirect_uri", &callback)]))).await;
+    page.click("#allow").await;
+
+    page.wait_for("#back").await;
+    assert_quiet(&page);
+}
