@@ -1,7 +1,7 @@
 //! Forms that another site's page posts to us: a browser sends none of our `SameSite=Lax` cookies with them.
 
 use axum::Router;
-use axum::response::Html;
+use axum::response::{Html, IntoResponse, Redirect};
 use axum::routing::get;
 use chancery_tests::browser::{Browser, Page};
 use chancery_tests::server::Server;
@@ -82,5 +82,32 @@ async fn ru06_consent_leads_back_to_an_app_on_the_loopback_address_of_ipv6() {
     page.click("#allow").await;
 
     page.wait_for("#back").await;
+    assert_quiet(&page);
+}
+
+/// An app of another origin that answers at this path.
+async fn app_at(path: &str, answer: impl IntoResponse + Clone + Send + Sync + 'static) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Router::new().route(path, get(|| async { answer }));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    format!("http://{address}{path}")
+}
+
+#[tokio::test]
+async fn se08_consent_leads_back_to_an_app_that_leads_on_to_another_origin() {
+    let (server, browser) = (Server::start().await, Browser::launch().await);
+    let guarded = app_at("/app", Html("<!doctype html><p id=back>Back")).await;
+    let callback = app_at("/cb", Redirect::to(&guarded)).await;
+    let wiki = server.client(&json!({ "callbackURLs": [callback] })).await;
+    let page = browser.page().await;
+    page.add_authenticator(json!({})).await;
+    enroll(&page, &invite(&server, "ada").await).await;
+
+    for (more, press) in [(&[][..], "#allow"), (&[("prompt", "select_account")], "#continue")] {
+        page.goto(&format!("{}{}", server.issuer(), wiki.authorize(more))).await;
+        page.click(press).await;
+        page.wait_for("#back").await;
+    }
     assert_quiet(&page);
 }
