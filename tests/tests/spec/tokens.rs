@@ -161,6 +161,20 @@ async fn ir01_ir02_only_the_token_s_own_confidential_client_learns_anything() {
 }
 
 #[tokio::test]
+async fn ir05_a_token_that_is_revoked_again_and_again_is_revoked_once() {
+    let (server, _ada, wiki, tokens) = setting("openid").await;
+    let access = text(&tokens, "access_token");
+
+    for _ in 0..3 {
+        post(&server, &wiki, "/api/oidc/revoke", &[("token", access)]).await.expect(200);
+    }
+
+    let events = server.app.store.feed().read(0, 1000).await.unwrap();
+    let revoked = events.iter().filter(|recorded| recorded.event.name() == "grant.token_revoked");
+    assert_eq!(revoked.count(), 1);
+}
+
+#[tokio::test]
 async fn ui02_introspection_tells_no_more_of_a_person_than_was_allowed() {
     let (server, mut ada, wiki, tokens) = setting("openid email").await;
     assert_eq!(wiki.introspect(&server, text(&tokens, "access_token")).await.get("username"), None);
