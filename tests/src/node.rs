@@ -131,8 +131,8 @@ impl Person {
         }
         let interaction = answer.parameter("interaction").unwrap();
         let form = [("interaction", interaction.as_str()), ("answer", "allow")];
-        let resumed = self.visitor.form("/consent", &form).await.expect(303);
-        self.visitor.get(&format!("/authorize?{}", resumed.location().query().unwrap())).await
+        let resumed = self.visitor.form("/consent", &form).await.expect(200);
+        self.visitor.get(resumed.header("refresh").strip_prefix("0; url=").unwrap()).await
     }
 }
 

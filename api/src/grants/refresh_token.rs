@@ -2,7 +2,7 @@
 
 use chancery_domain::actor::Actor;
 use chancery_domain::digest::Digest;
-use chancery_domain::grant::{Grant, GrantCommand, GrantEvent, Refresh};
+use chancery_domain::grant::{Authorization, Grant, GrantCommand, GrantEvent, Refresh};
 use chancery_domain::oauth::error::{ErrorCode, OAuthError};
 use chancery_domain::oauth::params::Params;
 use chancery_domain::oauth::scope::Scopes;
@@ -65,5 +65,7 @@ pub async fn refresh(
     // Reuse is recorded together with the end of the family, and refused.
     let [GrantEvent::Refreshed { refresh_token, .. }] = receipt.events.as_slice() else { return Err(INVALID.into()) };
     let successor = successors.into_iter().find(|successor| Digest::of(successor) == *refresh_token);
+    // OpenID Connect Core §12.2: the new ID token "SHOULD NOT have a nonce Claim".
+    let authorization = Authorization { nonce: None, ..authorization };
     tokens_for_person(app, client, &authorization, &scopes, &issued, successor, now).await
 }

@@ -1,6 +1,6 @@
 //! Refused sign-ins on the record, bounded under flood.
 //!
-//! The first failure of a key (address and reason) is recorded at once; what follows is counted and recorded as one
+//! The first failure of a key (address, reason and person) is recorded at once; what follows is counted and recorded as one
 //! event when its window ends, so that a flood adds at most one event a second and key (attacks RL-06).
 
 use std::collections::HashMap;
@@ -74,7 +74,8 @@ impl Failures {
         let reason = audit::word(failure.reason);
         tracing::warn!(target: audit::TARGET, client_ip = %circumstances.address, reason, "authentication failed");
         let context = circumstances.context(app, Actor::Visitor);
-        let key = format!("{}|{:?}", circumstances.address, failure.reason);
+        let person = failure.user_id.map(|user| user.to_string()).unwrap_or_default();
+        let key = format!("{}|{:?}|{person}", circumstances.address, failure.reason);
         let Some((count, first_at)) = self.count(key, &failure, &context, now) else { return };
         record(app, failure, &context, count, first_at, now).await;
     }

@@ -46,11 +46,30 @@ pub fn allow_form_action(headers: &mut HeaderMap, target: Option<&str>) {
     }
 }
 
-/// The origin or scheme that a form may lead to.
+/// The origin or scheme that a form may lead to. A policy has no word for an IPv6 address (Content Security Policy Level 3
+/// §2.3.1, `host-source`), so an app on `http://[::1]` gets its scheme.
 pub fn form_target(redirect_uri: &str) -> String {
     match url::Url::parse(redirect_uri) {
+        Ok(url) if matches!(url.host(), Some(url::Host::Ipv6(_))) => format!("{}:", url.scheme()),
         Ok(url) if matches!(url.scheme(), "https" | "http") => url.origin().ascii_serialization(),
         Ok(url) => format!("{}:", url.scheme()),
         Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_may_lead_to_an_origin_or_a_scheme() {
+        for (redirect_uri, target) in [
+            ("https://wiki.example:8443/cb", "https://wiki.example:8443"),
+            ("http://127.0.0.1:51234/cb", "http://127.0.0.1:51234"),
+            ("http://[::1]:51234/cb", "http:"),
+            ("app.immich:///oauth-callback", "app.immich:"),
+        ] {
+            assert_eq!(form_target(redirect_uri), target);
+        }
     }
 }

@@ -83,10 +83,11 @@ async fn remembered(app: &App, id: SessionId, secret: Digest) -> Result<Option<S
 }
 
 /// Notes that the session was used; an event at most once in a twelfth of its idle time.
-async fn touch(app: &App, signed_in: &SignedIn, circumstances: Option<&Circumstances>) {
+pub async fn touch(app: &App, signed_in: &SignedIn, circumstances: &Circumstances) {
     let now = app.now();
-    let worth_it = signed_in.session.used_at + Duration::seconds(signed_in.session.idle_seconds / 12);
-    let Some(circumstances) = circumstances.filter(|_| now >= worth_it) else { return };
+    if now < signed_in.session.used_at + Duration::seconds(signed_in.session.idle_seconds / 12) {
+        return;
+    }
     let context = circumstances.context(app, signed_in.actor());
     let touched = app.store.execute::<Session>(signed_in.session.id(), SessionCommand::Touch { now }, &context).await;
     if let Err(error) = touched {
@@ -100,8 +101,8 @@ async fn touch(app: &App, signed_in: &SignedIn, circumstances: Option<&Circumsta
 /// Those of the database.
 pub async fn present(app: &App, parts: &Parts) -> Result<Option<SignedIn>, sqlx::Error> {
     let found = signed_in(app, &parts.headers).await?;
-    if let Some(found) = &found {
-        touch(app, found, parts.extensions.get()).await;
+    if let (Some(found), Some(circumstances)) = (&found, parts.extensions.get()) {
+        touch(app, found, circumstances).await;
     }
     Ok(found)
 }

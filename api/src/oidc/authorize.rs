@@ -32,7 +32,7 @@ use crate::http::cookie;
 use crate::http::form::{body_params, query_params};
 use crate::http::request::Circumstances;
 use crate::http::see_other::see_other;
-use crate::http::session::{SignedIn, signed_in};
+use crate::http::session::{SignedIn, signed_in, touch};
 use crate::pages::render::error_page;
 
 /// What a handler here ends in: an answer for the app, or a page for the person.
@@ -170,6 +170,7 @@ async fn proceed(
             {
                 return Ok(Outcome::Page(gone(app)));
             }
+            touch(app, &present, circumstances).await;
             issue_code(app, circumstances, &present, request, settings, causes).await
         }
         (Ok(step), ..) => Ok(Outcome::Page(ask(app, headers, &interaction, step, kept_as).await?)),

@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use chancery_domain::consent::{Consent, ConsentCommand, stream};
 use chancery_domain::oauth::error::{ErrorCode, OAuthError};
@@ -17,7 +17,8 @@ use crate::http::form::body_params;
 use crate::http::request::Circumstances;
 use crate::http::see_other::see_other;
 use crate::http::session::{MaybeSignedIn, SignedIn};
-use crate::pages::render::api_error_page;
+use crate::pages::desk::{Action, Message};
+use crate::pages::render::{api_error_page, desk_frame, page};
 use crate::webauthn::end_session;
 
 /// `POST /consent`: allow, or cancel, which the app is told.
@@ -58,7 +59,7 @@ async fn decided(
     app.store.execute::<Consent>(stream, give, &context).await.map_err(|_| ApiError::unavailable())?;
     interaction.consented = true;
     update(app, headers, id, &interaction).await?;
-    Ok(see_other(&format!("/authorize?interaction={id}")))
+    Ok(go_on(app, id))
 }
 
 /// `POST /select-account`: continue as who is signed in, or sign out here and let somebody else sign in.
@@ -88,15 +89,33 @@ async fn selected(
     let Some(signed_in) = present else { return Ok(sign_in_first(id)) };
     interaction.account_selected = true;
     update(app, headers, id, &interaction).await?;
-    let mut response = see_other(&format!("/authorize?interaction={id}"));
-    if params.value("answer") != Some("continue") {
-        end_session(app, circumstances, &signed_in, SessionEnd::Replaced).await?;
-        cookie::clear(response.headers_mut(), cookie::SESSION);
+    if params.value("answer") == Some("continue") {
+        return Ok(go_on(app, id));
     }
+    end_session(app, circumstances, &signed_in, SessionEnd::Replaced).await?;
+    let mut response = see_other(&format!("/authorize?interaction={id}"));
+    cookie::clear(response.headers_mut(), cookie::SESSION);
     Ok(response)
 }
 
 /// Their session ended while they looked at the sheet. The app's request goes on after the sign-in.
 fn sign_in_first(interaction: &str) -> Response {
     see_other(&format!("/authorize?interaction={interaction}"))
+}
+
+/// On to the app, by a page that leads there. Browsers hold `form-action` of the page with the form against every redirect
+/// that follows its post (Content Security Policy Level 3), those of the app too; and an app may lead on to anywhere.
+fn go_on(app: &App, id: &str) -> Response {
+    let next = format!("/authorize?interaction={id}");
+    let refresh = HeaderValue::from_str(&format!("0; url={next}"));
+    let mut response = page(&Message {
+        frame: desk_frame(app),
+        id: "going-on",
+        heading: "Returning to the app".to_owned(),
+        says: vec!["If nothing happens, go on by hand.".to_owned()],
+        request_id: None,
+        action: Some(Action { label: "Continue".into(), href: next, posts: false, members: Vec::new() }),
+    });
+    response.headers_mut().extend(refresh.map(|value| (header::REFRESH, value)));
+    response
 }

@@ -53,12 +53,15 @@ async fn ended(
     present: Option<SignedIn>,
     params: &Params,
 ) -> Result<Response, ApiError> {
-    let hint = params.value("id_token_hint").and_then(|text| verified_hint(app, text));
-    // §2: a client_id beside the hint must be the one the hint was issued to.
-    let named = params.value("client_id").map(str::parse::<ClientId>);
-    let contradicts = matches!((&named, &hint), (Some(Ok(id)), Some(hint)) if *id != hint.client);
-    let client = hint.as_ref().map(|hint| hint.client.clone()).or(named.and_then(Result::ok));
-    let redirect = registered_redirect(app, params, client.as_ref()).await?.filter(|_| !contradicts);
+    let named = params.value("client_id");
+    let verified = params.value("id_token_hint").and_then(|text| verified_hint(app, text));
+    // §2: a client_id beside the hint must be the one the hint was issued to. Which of them to believe is not for us to
+    // choose: then there is neither.
+    let contradicts = verified.as_ref().is_some_and(|hint| named.is_some_and(|id| id != hint.client.as_str()));
+    let hint = verified.filter(|_| !contradicts);
+    let named = named.filter(|_| !contradicts).and_then(|id| id.parse().ok());
+    let client = hint.as_ref().map(|hint| hint.client.clone()).or(named);
+    let redirect = registered_redirect(app, params, client.as_ref()).await?;
     if refused_redirect(params, redirect.as_deref()) {
         tracing::info!(reason = "the address is not registered for it", "a sign-out was refused");
         let says = "The app asked to return to an address that is not registered for signing out.";

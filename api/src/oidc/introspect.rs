@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use chancery_domain::grant::Grant;
 use chancery_domain::oauth::error::OAuthError;
+use chancery_domain::oauth::scope::{PROFILE, Scopes};
 use chancery_domain::oauth::token_value::parse_refresh_token;
 use chancery_projections::access::{self, Asked};
 use serde_json::{Value, json};
@@ -51,7 +52,11 @@ async fn of_access_token(app: &App, client: &AuthenticatedClient, token: &str) -
         "exp": claims.exp, "iat": claims.iat, "sub": claims.sub, "aud": claims.aud, "iss": claims.iss,
         "jti": claims.jti
     });
-    if let Ok(id) = claims.sub.parse()
+    // The person's name is theirs to tell, here as at UserInfo (attacks UI-02).
+    let named = Scopes::known(claims.scope.split(' ')).contains(PROFILE)
+        || claims.claims.iter().any(|name| name == "preferred_username");
+    if named
+        && let Ok(id) = claims.sub.parse()
         && let Some(person) = app.memory.person(id).await?
     {
         answer["username"] = json!(person.user.username);

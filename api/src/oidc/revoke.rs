@@ -10,7 +10,7 @@ use chancery_domain::actor::Actor;
 use chancery_domain::grant::{Grant, GrantCommand, GrantRefusal, IssuedAccessToken};
 use chancery_domain::oauth::error::{ErrorCode, OAuthError};
 use chancery_domain::oauth::token_value::parse_refresh_token;
-use chancery_domain::oidc::access_token::grant_of;
+use chancery_domain::oidc::access_token::{AccessTokenClaims, grant_of};
 
 use super::error::ProtocolError;
 use super::userinfo::access_claims;
@@ -35,6 +35,8 @@ pub async fn revoke(
             let client_id = client.id.clone();
             Some((presented.grant, GrantCommand::RevokeByRefreshToken { client_id, presented }))
         }
+        // What is given back twice is on the record once.
+        (None, Some(claims)) if is_revoked(&app, &claims).await? => None,
         (None, Some(claims)) => grant_of(&claims.jti).zip(claims.expires_at()).map(|(grant, expires_at)| {
             let token = IssuedAccessToken { jti: claims.jti, expires_at };
             (grant, GrantCommand::RevokeToken { client_id: client.id.clone(), token, now: app.now() })
@@ -55,4 +57,11 @@ pub async fn revoke(
         }
     }
     Ok((StatusCode::OK, [(header::CACHE_CONTROL, "no-store")]).into_response())
+}
+
+/// Whether an access token was revoked before; that nobody takes back, so memory may say so.
+async fn is_revoked(app: &App, claims: &AccessTokenClaims) -> Result<bool, sqlx::Error> {
+    let Some(id) = grant_of(&claims.jti) else { return Ok(false) };
+    let grant = app.memory.grant(id).await?;
+    Ok(grant.is_some_and(|grant| grant.revoked_tokens.contains(&claims.jti)))
 }

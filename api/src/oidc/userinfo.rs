@@ -5,10 +5,12 @@ use axum::body::Bytes;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use chancery_domain::grant::Grant;
 use chancery_domain::oauth::error::{ErrorCode, OAuthError};
 use chancery_domain::oauth::params::Params;
 use chancery_domain::oauth::scope::{OPENID, Scopes};
 use chancery_domain::oidc::access_token::{AccessTokenClaims, grant_of};
+use chancery_domain::policy::access::AccessDenied;
 use chancery_projections::access::{self, Asked};
 use serde_json::{Value, json};
 
@@ -108,8 +110,18 @@ pub async fn live_token(app: &App, token: &str) -> Result<Option<LiveToken>, Pro
         _ => None,
     };
     let asked = Asked { client: &client, person, grant: Some((grant, Some(&claims.jti))) };
-    let answer = access::decide(&app.memory, asked, &scopes, now).await?;
-    let allowed = answer.is_some_and(|answer| answer.decision.is_ok());
+    let decide = async |scopes: &Scopes| {
+        let answer = access::decide(&app.memory, asked, scopes, now).await?;
+        Ok::<_, ProtocolError>(answer.map(|answer| answer.decision))
+    };
+    let mut decision = decide(&scopes).await?;
+    // A refresh may have left `offline_access` out of this token's scope; what the token rests on is the grant, which has it.
+    if decision == Some(Err(AccessDenied::SessionOver))
+        && let Some(authorization) = app.store.recall::<Grant>(grant).await?.state().authorization()
+    {
+        decision = decide(&authorization.scopes).await?;
+    }
+    let allowed = decision.is_some_and(|decision| decision.is_ok());
     Ok(allowed.then_some(LiveToken { claims }))
 }
 

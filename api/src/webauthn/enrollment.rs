@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ceremony;
-use super::login::{new_secret, proof_of, session_error};
+use super::login::{new_secret, proof_of, replace_session, session_error};
 use super::register::{default_name, passkey_of};
 use crate::accounts::{enrollment_error, user_error};
 use crate::admin::user_input::UserInput;
@@ -30,7 +30,7 @@ use crate::http::cookie;
 use crate::http::error::ApiError;
 use crate::http::json::JsonBody;
 use crate::http::request::Circumstances;
-use crate::http::session::cookie_value;
+use crate::http::session::{MaybeSignedIn, cookie_value};
 use crate::limits::guesses::{Guess, Guessed};
 
 const KIND: &str = "enrollment";
@@ -133,6 +133,7 @@ pub async fn start(
 pub async fn finish(
     State(app): State<App>,
     circumstances: Circumstances,
+    MaybeSignedIn(present): MaybeSignedIn,
     headers: HeaderMap,
     JsonBody(response): JsonBody<Value>,
 ) -> Result<Response, ApiError> {
@@ -183,6 +184,9 @@ pub async fn finish(
         lifetime_seconds: app.config.session_lifetime_seconds,
     };
     unit.create::<Session>(&session.to_string(), start).await.map_err(session_error)?;
+    if let Some(present) = present {
+        replace_session(&mut unit, &present).await?;
+    }
     unit.commit().await?;
 
     let mut answer = StatusCode::NO_CONTENT.into_response();

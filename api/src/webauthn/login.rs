@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use chancery_adapters::event_store::ExecuteError;
+use chancery_adapters::event_store::{ExecuteError, Unit};
 use chancery_domain::actor::Actor;
 use chancery_domain::digest::Digest;
 use chancery_domain::ids::{PasskeyId, SessionId, UserId};
@@ -77,9 +77,7 @@ pub async fn finish(
     // No event, no cookie: what follows is recorded before the answer leaves.
     unit.create::<Session>(&id.to_string(), command).await.map_err(session_error)?;
     if let Some(present) = present {
-        // One session a browser: signing in again ends the one before (session fixation, SE-02).
-        let end = SessionCommand::End { why: SessionEnd::Replaced };
-        unit.execute::<Session>(&present.session.id().to_string(), end).await.map_err(session_error)?;
+        replace_session(&mut unit, &present).await?;
     }
     unit.commit().await?;
 
@@ -87,6 +85,13 @@ pub async fn finish(
     let lifetime = app.config.session_lifetime_seconds;
     cookie::set(answer.headers_mut(), cookie::SESSION, &cookie_value(id, &secret), Some(lifetime));
     Ok(answer)
+}
+
+/// One session a browser: signing in again ends the one before (session fixation, SE-02).
+pub async fn replace_session(unit: &mut Unit, present: &SignedIn) -> Result<(), ApiError> {
+    let end = SessionCommand::End { why: SessionEnd::Replaced };
+    unit.execute::<Session>(&present.session.id().to_string(), end).await.map_err(session_error)?;
+    Ok(())
 }
 
 /// `POST /api/webauthn/logout`: ends the session and clears its cookie.
@@ -139,9 +144,11 @@ pub async fn verify(
         presented.user_handle.is_none_or(|handle| handle == row.user())
             && kept.expected.map_or(presented.user_handle.is_some(), |expected| expected == row.user())
     };
+    let exists = row.is_some();
     let Some(row) = row.filter(matches) else {
         let failure = Failure::of(FailureReason::UnknownPasskey).credential(&presented.credential_id);
-        return refuse(failure, unknown_passkey(&presented.credential_id)).await;
+        let error = if exists { not_known() } else { forgotten(&presented.credential_id) };
+        return refuse(failure, error).await;
     };
     app.limits.guesses.admit(&guess.about(&row.user_id.to_string()), app.now())?;
     let failure = |reason| Failure::of(reason).user(row.user()).passkey(row.id());
@@ -157,8 +164,8 @@ pub async fn verify(
         return refuse(failure(FailureReason::PasskeySuspended), suspended()).await;
     }
     let Some(user) = enabled_user(app, row.user()).await? else {
-        // WA-07: the same answer as for an unknown passkey.
-        return refuse(failure(FailureReason::UserDisabled), unknown_passkey(&presented.credential_id)).await;
+        // WA-07: the same answer as for an unknown passkey; but its provider keeps it, since they may be enabled again.
+        return refuse(failure(FailureReason::UserDisabled), not_known()).await;
     };
     Ok((user, row, assertion))
 }
@@ -256,9 +263,13 @@ fn malformed() -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "invalid_webauthn_response", "This is not the answer of a passkey")
 }
 
-fn unknown_passkey(credential_id: &str) -> ApiError {
-    let details = serde_json::json!({ "unknownCredentialId": credential_id });
-    failed("This passkey is not known here any more. Use another one.").with_details(details)
+fn not_known() -> ApiError {
+    failed("This passkey is not known here any more. Use another one.")
+}
+
+/// What the page then tells the passkey's provider cannot be taken back (WebAuthn Level 3 §5.1.10.2): nobody here has it.
+fn forgotten(credential_id: &str) -> ApiError {
+    not_known().with_details(serde_json::json!({ "unknownCredentialId": credential_id }))
 }
 
 fn suspended() -> ApiError {

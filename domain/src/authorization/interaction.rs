@@ -64,8 +64,8 @@ pub const SUPPORTED_ACR: [&str; 1] = ["phr"];
 /// `access_denied` for somebody outside the allowed groups, `login_required` and its kin where nobody may be asked,
 /// `unmet_authentication_requirements` for an essential `acr` that nothing here can give.
 pub fn next_step(request: &AuthorizationRequest, situation: &Situation<'_>) -> Result<Step, OAuthError> {
-    // Attacks AZ-12: whoever may not use the client need not be asked anything; unless the hint names somebody else.
-    if expected(situation).is_some_and(|present| !present.in_allowed_group) {
+    // Attacks AZ-12: whoever may not use the client need not be asked anything; unless somebody else is meant.
+    if expected(request, situation).is_some_and(|present| !present.in_allowed_group) {
         return Err(AccessDenied::NotInGroup.at_authorization_endpoint());
     }
     let essential = &request.claims.essential_acr;
@@ -89,7 +89,7 @@ pub fn next_step(request: &AuthorizationRequest, situation: &Situation<'_>) -> R
 }
 
 fn missing_step(request: &AuthorizationRequest, situation: &Situation<'_>) -> Step {
-    let Some(present) = expected(situation) else { return Step::Authenticate };
+    let Some(present) = expected(request, situation) else { return Step::Authenticate };
     let fresh = present.authenticated_at > situation.asked_at;
     let asked = |prompt| request.prompts.contains(&prompt);
     if asked(Prompt::SelectAccount) && !situation.done.account_selected && !fresh {
@@ -111,10 +111,14 @@ fn missing_step(request: &AuthorizationRequest, situation: &Situation<'_>) -> St
     Step::Nothing
 }
 
-/// Who is signed in, if it is who must be: the hint may name somebody (OpenID Connect Core §3.1.2.1).
-fn expected<'a>(situation: &'a Situation<'_>) -> Option<&'a Present<'a>> {
+/// Who is signed in, if it is who must be: the hint may name somebody (OpenID Connect Core §3.1.2.1), and so may the value
+/// of `sub` that the ID token is to have (§3.1.2.2).
+fn expected<'a>(request: &AuthorizationRequest, situation: &'a Situation<'_>) -> Option<&'a Present<'a>> {
     let present = situation.session.as_ref();
-    present.filter(|present| situation.hinted.is_none_or(|hinted| hinted == present.user))
+    let hinted = |present: &Present<'_>| situation.hinted.is_none_or(|hinted| hinted == present.user);
+    let subject = request.claims.subject.as_ref();
+    let asked_for = |present: &Present<'_>| subject.is_none_or(|subject| *subject == present.user.to_string());
+    present.filter(|present| hinted(present) && asked_for(present))
 }
 
 /// OpenID Connect Core §3.1.2.1 `max_age`.

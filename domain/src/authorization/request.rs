@@ -63,6 +63,9 @@ pub struct RequestedClaims {
     pub names: Vec<String>,
     /// The `acr` values that are essential.
     pub essential_acr: Vec<String>,
+    /// Whom alone the ID token may be about (§3.1.2.2).
+    #[serde(default)]
+    pub subject: Option<String>,
 }
 
 /// Why nobody can be redirected anywhere.
@@ -251,6 +254,10 @@ fn requested_claims(params: &Params) -> RequestedClaims {
         for (name, demand) in members.iter().take(50) {
             if name == "acr" && demand.get("essential").and_then(|essential| essential.as_bool()) == Some(true) {
                 requested.essential_acr = acr_of(demand);
+            }
+            if (place, name.as_str()) == ("id_token", "sub") {
+                // A value that is no text names nobody.
+                requested.subject = demand.get("value").map(|value| value.as_str().unwrap_or_default().to_owned());
             }
             if !requested.names.contains(name) {
                 requested.names.push(name.clone());

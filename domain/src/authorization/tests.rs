@@ -303,3 +303,22 @@ fn an_essential_acr_that_cannot_be_given_is_refused() {
     step(&[("claims", &demanding("phr"))], &at_ease(&all()), Ok(Step::Nothing));
     step(&[("acr_values", "phrh")], &at_ease(&all()), Ok(Step::Nothing));
 }
+
+#[test]
+fn openid_core_3_1_2_2_a_subject_that_is_asked_for_is_told_or_nobody_is() {
+    let asking = |sub: &str| format!(r#"{{"id_token": {{"sub": {{"value": {sub}}}}}}}"#);
+    let all = all();
+    for other in [&format!("\"{}\"", Uuid::from_u128(9)), "\"nobody\"", "\"\"", "7", "null"] {
+        step(&[("claims", &asking(other))], &at_ease(&all), Ok(Step::Authenticate));
+        step(&[("claims", &asking(other)), ("prompt", "none")], &at_ease(&all), Err(ErrorCode::LoginRequired));
+    }
+    let own = asking(&format!("\"{}\"", ada()));
+    step(&[("claims", &own)], &at_ease(&all), Ok(Step::Nothing));
+    let hinted = Situation { hinted: Some(UserId(Uuid::from_u128(9))), ..at_ease(&all) };
+    step(&[("claims", &own)], &hinted, Ok(Step::Authenticate));
+    step(
+        &[("claims", r#"{"id_token": {"sub": null}, "userinfo": {"sub": {"value": "x"}}}"#)],
+        &at_ease(&all),
+        Ok(Step::Nothing),
+    );
+}

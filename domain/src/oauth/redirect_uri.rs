@@ -89,15 +89,6 @@ impl RedirectUri {
         let own = without_loopback_port(&self.0);
         self.0 == requested || (own.is_some() && own == without_loopback_port(requested))
     }
-
-    /// What a page must allow in `form-action` to lead there: the origin, or the scheme of a native app.
-    pub fn form_action(&self) -> String {
-        match Url::parse(&self.0) {
-            Ok(url) if matches!(url.scheme(), "https" | "http") => url.origin().ascii_serialization(),
-            Ok(url) => format!("{}:", url.scheme()),
-            Err(_) => String::new(),
-        }
-    }
 }
 
 /// The first registered URI that a requested one matches, if any.

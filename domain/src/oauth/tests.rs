@@ -120,12 +120,6 @@ fn the_first_of_several_that_matches_is_found() {
 }
 
 #[test]
-fn a_form_may_lead_to_the_origin_or_to_a_native_apps_scheme() {
-    assert_eq!(uri("https://wiki.example:8443/cb").form_action(), "https://wiki.example:8443");
-    assert_eq!(uri("app.immich:///oauth-callback").form_action(), "app.immich:");
-}
-
-#[test]
 fn rfc7636_appendix_b() {
     let challenge = CodeChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", Some("S256")).unwrap();
     assert!(challenge.is_met_by("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"));

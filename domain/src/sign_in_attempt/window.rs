@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 /// How long equal failures are gathered.
 const WINDOW: Duration = Duration::seconds(1);
 
-/// The failures of one key (address and reason) since the last event about it.
+/// The failures of one key (address, reason and person) since the last event about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailureWindow {
     recorded_at: OffsetDateTime,

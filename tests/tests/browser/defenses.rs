@@ -81,3 +81,43 @@ async fn a_passkey_that_was_removed_here_leaves_its_provider_at_the_next_try() {
     assert!(page.text("#alert").await.contains("not known here any more"));
     assert_eq!(authenticator.credentials().await, Vec::<Value>::new(), "the picker offers it no more");
 }
+
+#[tokio::test]
+async fn the_passkey_of_somebody_who_is_disabled_stays_with_its_provider() {
+    let (server, browser) = (Server::start().await, Browser::launch().await);
+    let page = browser.page().await;
+    let authenticator = page.add_authenticator(json!({})).await;
+    enroll(&page, &invite(&server, "ada").await).await;
+    let mut admin = server.admin.clone();
+    let mut ada = admin.get("/api/users?search=ada").await.json()["data"][0].clone();
+    let path = format!("/api/users/{}", ada["id"].as_str().unwrap());
+    ada["disabled"] = json!(true);
+    admin.json(reqwest::Method::PUT, &path, &ada).await.expect(200);
+
+    page.goto(&format!("{}/login", server.issuer())).await;
+    page.until("an explanation", "!document.querySelector('#alert').hidden").await;
+
+    assert_eq!(authenticator.credentials().await.len(), 1, "it works again once they are enabled");
+}
+
+#[tokio::test]
+async fn a_passkey_stays_with_its_provider_where_nobody_knows_whether_it_was_enrolled() {
+    let (server, browser) = (Server::start().await, Browser::launch().await);
+    let page = browser.page().await;
+    let authenticator = page.add_authenticator(json!({})).await;
+    page.goto(&invite(&server, "ada").await).await;
+    page.wait_for("#enroll").await;
+    // The passkey is recorded, and the answer is lost on its way.
+    page.eval(
+        "{ const sent = fetch; window.fetch = async (url, more) => { const answer = await sent(url, more); \
+         return String(url).endsWith('/finish') ? new Response('{}', { status: 503 }) : answer; } }",
+    )
+    .await;
+
+    page.click("#enroll").await;
+    page.until("an explanation", "!document.querySelector('#alert').hidden").await;
+
+    assert_eq!(authenticator.credentials().await.len(), 1);
+    page.goto(&format!("{}/login", server.issuer())).await;
+    page.wait_for_path("/account").await;
+}

@@ -1,7 +1,7 @@
 //! Forms that another site's page posts to us: a browser sends none of our `SameSite=Lax` cookies with them.
 
 use axum::Router;
-use axum::response::Html;
+use axum::response::{Html, IntoResponse, Redirect};
 use axum::routing::get;
 use chancery_tests::browser::{Browser, Page};
 use chancery_tests::server::Server;
@@ -63,5 +63,51 @@ async fn c47_a_sign_out_that_an_app_posts_ends_the_session() {
     authenticator.set_presence(false).await;
     page.goto(&format!("{}/account", server.issuer())).await;
     page.wait_for_path("/login").await;
+    assert_quiet(&page);
+}
+
+#[tokio::test]
+async fn ru06_consent_leads_back_to_an_app_on_the_loopback_address_of_ipv6() {
+    let (server, browser) = (Server::start().await, Browser::launch().await);
+    let app = Router::new().route("/cb", get(|| async { Html("<!doctype html><p id=back>Back") }));
+    let listener = tokio::net::TcpListener::bind("[::1]:0").await.unwrap();
+    let callback = format!("http://{}/cb", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let native = server.client(&json!({ "callbackURLs": ["http://[::1]/cb"] })).await;
+    let page = browser.page().await;
+    page.add_authenticator(json!({})).await;
+    enroll(&page, &invite(&server, "ada").await).await;
+
+    page.goto(&format!("{}{}", server.issuer(), native.authorize(&[("redirect_uri", &callback)]))).await;
+    page.click("#allow").await;
+
+    page.wait_for("#back").await;
+    assert_quiet(&page);
+}
+
+/// An app of another origin that answers at this path.
+async fn app_at(path: &str, answer: impl IntoResponse + Clone + Send + Sync + 'static) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Router::new().route(path, get(|| async { answer }));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    format!("http://{address}{path}")
+}
+
+#[tokio::test]
+async fn se08_consent_leads_back_to_an_app_that_leads_on_to_another_origin() {
+    let (server, browser) = (Server::start().await, Browser::launch().await);
+    let guarded = app_at("/app", Html("<!doctype html><p id=back>Back")).await;
+    let callback = app_at("/cb", Redirect::to(&guarded)).await;
+    let wiki = server.client(&json!({ "callbackURLs": [callback] })).await;
+    let page = browser.page().await;
+    page.add_authenticator(json!({})).await;
+    enroll(&page, &invite(&server, "ada").await).await;
+
+    for (more, press) in [(&[][..], "#allow"), (&[("prompt", "select_account")], "#continue")] {
+        page.goto(&format!("{}{}", server.issuer(), wiki.authorize(more))).await;
+        page.click(press).await;
+        page.wait_for("#back").await;
+    }
     assert_quiet(&page);
 }

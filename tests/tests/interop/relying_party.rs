@@ -121,7 +121,7 @@ pub async fn consented(person: &mut Person, path: &str) -> Answer {
         return answer;
     }
     let interaction = answer.parameter("interaction").unwrap();
-    person.visitor.form("/consent", &[("interaction", &interaction), ("answer", "allow")]).await.expect(303);
+    person.visitor.form("/consent", &[("interaction", &interaction), ("answer", "allow")]).await.expect(200);
     person.visitor.get(&format!("/authorize?interaction={interaction}")).await
 }
 

@@ -179,6 +179,25 @@ async fn c25_a_claim_asked_for_by_name_is_consented_to_and_released() {
 }
 
 #[tokio::test]
+async fn c25_a_subject_that_is_asked_for_is_told_or_nobody_is() {
+    let (server, mut ada, wiki) = setting().await;
+    let bob = server.person("bob").await;
+    ada.authorize(&wiki, &[]).await.expect(303);
+    let asking = |id: &str| json!({ "id_token": { "sub": { "value": id } } }).to_string();
+
+    let claims_of_bob = asking(&bob.id);
+    let silent = [("claims", claims_of_bob.as_str()), ("prompt", "none")];
+    let answer = ada.visitor.get(&wiki.authorize(&silent)).await.expect(303);
+    assert_eq!(answer.parameter("error").as_deref(), Some("login_required"), "OpenID Connect Core §3.1.2.2");
+    let asked = ada.visitor.get(&wiki.authorize(&silent[..1])).await.expect(303);
+    assert_eq!(asked.location().path(), "/login");
+
+    let claims_of_ada = asking(&ada.id);
+    let own = tokens(&server, &mut ada, &wiki, &[("claims", &claims_of_ada)]).await;
+    assert_eq!(claims(&own)["sub"], ada.id);
+}
+
+#[tokio::test]
 async fn az11_a_scope_of_fifty_thousand_characters_is_refused_unread() {
     let (_server, mut ada, wiki) = setting().await;
     let url = url::Url::parse("http://localhost").unwrap().join(&wiki.authorize(&[])).unwrap();

@@ -229,3 +229,19 @@ async fn a_disabled_person_cannot_enroll() {
 
     assert_eq!(answer.json()["code"], "user_disabled");
 }
+
+#[tokio::test]
+async fn se02_whoever_enrolls_in_a_browser_ends_the_session_that_was_there() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let bob = server.admin.clone().post("/api/users", &json!({ "username": "bob", "firstName": "Bob" })).await;
+    let bob = bob.expect(201).json()["id"].as_str().unwrap().to_owned();
+    let code = link(&server, &bob, &json!({})).await;
+    let mut before = ada.visitor.clone();
+    ada.authenticator = SoftAuthenticator::new();
+
+    ada.redeem(&code, &json!({})).await.expect(204);
+
+    assert_eq!(ada.visitor.get("/api/users/me").await.expect(200).json()["id"], bob.as_str());
+    before.get("/api/users/me").await.expect(401);
+}

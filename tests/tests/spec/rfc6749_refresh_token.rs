@@ -44,9 +44,11 @@ async fn c40_a_refresh_gives_a_new_id_token_about_the_same_authentication() {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).unwrap()).unwrap()
     };
     let (before, after) = (claims(&tokens["id_token"]), claims(&refreshed["id_token"]));
-    for same in ["iss", "sub", "aud", "auth_time", "sid", "nonce"] {
+    for same in ["iss", "sub", "aud", "auth_time", "sid"] {
         assert_eq!(before[same], after[same], "{same}");
     }
+    assert_eq!(before["nonce"], "the-nonce");
+    assert_eq!(after.get("nonce"), None, "OpenID Connect Core §12.2: it belongs to the authorization request");
     assert_ne!(before["iat"], after["iat"]);
     assert_eq!(refreshed["scope"], "openid email offline_access");
 }
@@ -206,4 +208,21 @@ async fn rt02_a_refresh_on_a_node_that_remembers_the_grant_from_before_the_token
     let tokens = wiki.redeem(&second, &code).await.expect(200).json();
 
     wiki.refresh(&server, refresh_token(&tokens)).await.expect(200);
+}
+
+#[tokio::test]
+async fn rt06_a_narrowed_token_counts_after_the_session_as_the_whole_one_does() {
+    let (server, mut ada, wiki, tokens) = setting().await;
+    ada.visitor.post("/api/webauthn/logout", &json!({})).await.expect(204);
+
+    let pairs = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(&tokens)), ("scope", "openid email")];
+    let narrower = wiki.token(&server, &pairs).await.expect(200).json();
+
+    assert_eq!(narrower["scope"], "openid email");
+    let access = narrower["access_token"].as_str().unwrap();
+    assert_eq!(userinfo(&server, access).await.expect(200).json()["email"], "ada@example.org");
+    assert_eq!(wiki.introspect(&server, access).await["active"], true);
+    ada.sign_in().await.expect(200);
+    ada.visitor.post("/api/sessions/end-all", &json!({})).await.expect(204);
+    userinfo(&server, access).await.expect(401);
 }

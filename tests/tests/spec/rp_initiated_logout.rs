@@ -177,3 +177,22 @@ async fn es02_an_app_that_only_names_itself_has_no_other_address() {
 
     assert!(answer.text.contains("id=\"signed-out\""));
 }
+
+#[tokio::test]
+async fn s2_a_hint_that_was_issued_to_another_app_than_the_one_named_is_none() {
+    let (server, mut ada, wiki, hint) = setting().await;
+    let notes = server.client(&json!({ "name": "Notes" })).await;
+    let registered = ("post_logout_redirect_uri", "https://wiki.example/bye");
+
+    // §2: "the OP MUST verify that the Client Identifier matches".
+    for other in [notes.id.as_str(), "nobody", "no id!"] {
+        let pairs = [("id_token_hint", hint.as_str()), ("client_id", other)];
+        let asked = ada.visitor.get(&path(&pairs)).await.expect(200);
+        assert!(asked.text.contains("id=\"confirm\""), "{other}");
+        let answer = ada.visitor.get(&path(&[pairs[0], pairs[1], registered])).await.expect(400);
+        assert!(answer.headers.get("location").is_none(), "{other}");
+        assert!(signed_in(&mut ada).await, "{other}");
+    }
+    ada.visitor.get(&path(&[("id_token_hint", &hint), ("client_id", &wiki.id), registered])).await.expect(303);
+    assert!(!signed_in(&mut ada).await);
+}

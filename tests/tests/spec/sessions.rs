@@ -161,6 +161,22 @@ async fn se04_idle_and_absolute_ends_hold_everywhere() {
 }
 
 #[tokio::test]
+async fn se04_who_signs_in_to_an_app_uses_their_session() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let wiki = server.client(&json!({ "skipConsent": true })).await;
+
+    for _ in 0..3 {
+        server.later(Duration::hours(23));
+        let answer = ada.visitor.get(&wiki.authorize(&[])).await.expect(303);
+        assert!(answer.parameter("code").is_some(), "{}", answer.header("location"));
+    }
+    server.later(Duration::hours(24));
+    let answer = ada.visitor.get(&wiki.authorize(&[("prompt", "none")])).await.expect(303);
+    assert_eq!(answer.parameter("error").as_deref(), Some("login_required"));
+}
+
+#[tokio::test]
 async fn se06_another_site_cannot_act_with_our_cookie() {
     let server = Server::start().await;
     let mut ada = server.person("ada").await;

@@ -153,6 +153,53 @@ async fn wa07_an_unknown_a_removed_and_a_disabled_ones_passkey_get_the_same_answ
 }
 
 #[tokio::test]
+async fn wa07_a_provider_forgets_only_what_is_not_here_at_all() {
+    let server = Server::start().await;
+    let mut admin = server.admin.clone();
+    let (mut ada, bob) = (server.person("ada").await, server.person("bob").await);
+    let path = format!("/api/users/{}", ada.id);
+    let mut user = admin.get(&path).await.json();
+
+    // Another person's passkey in a step-up, which is here, but does not count.
+    let options = ada.visitor.get("/api/webauthn/reauthenticate/start").await.expect(200).json();
+    let response = bob.authenticator.clone().get(&options, server.issuer());
+    let answer = ada.visitor.post("/api/webauthn/reauthenticate", &response).await.expect(401).json();
+    assert_eq!(answer.get("details"), None, "{answer}");
+    // Somebody who is disabled may come back.
+    user["disabled"] = json!(true);
+    admin.json(reqwest::Method::PUT, &path, &user).await.expect(200);
+    let answer = ada.sign_in().await.expect(401).json();
+    assert_eq!(answer.get("details"), None, "{answer}");
+    user["disabled"] = json!(false);
+    admin.json(reqwest::Method::PUT, &path, &user).await.expect(200);
+
+    ada.sign_in().await.expect(200);
+}
+
+#[tokio::test]
+async fn rl06_failures_of_one_person_are_not_told_as_those_of_another() {
+    let server = Server::start().await;
+    let (ada, bob) = (server.person("ada").await, server.person("bob").await);
+    for person in [&ada, &bob, &bob] {
+        let mut thief = Person { visitor: server.visitor(), ..person.clone() };
+        thief.authenticator.bad_signature = true;
+        thief.sign_in().await.expect(401);
+    }
+
+    server.later(Duration::seconds(2));
+    server.app.failures.flush(&server.app).await;
+
+    let events = server.app.store.feed().read(0, 1000).await.unwrap();
+    let mut counts = std::collections::BTreeMap::new();
+    for recorded in events {
+        if let Event::SignInAttempt(SignInAttemptEvent::Failed(failed)) = recorded.event {
+            *counts.entry(failed.user_id.unwrap().to_string()).or_default() += failed.count;
+        }
+    }
+    assert_eq!(counts, std::collections::BTreeMap::from([(ada.id, 1), (bob.id, 2)]));
+}
+
+#[tokio::test]
 async fn wa04_a_counter_that_goes_back_suspends_the_passkey() {
     let server = Server::start().await;
     let mut ada = server.person("ada").await;

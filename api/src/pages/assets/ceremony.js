@@ -89,7 +89,9 @@ async function finish(button, credential, options) {
     await call(button.dataset.finish, credential.toJSON());
   } catch (error) {
     const unknown = error.details?.unknownCredentialId;
-    const orphan = button.dataset.ceremony === "create" && error instanceof Refused ? credential.id : unknown;
+    // A refusal of the new passkey is certain; after a failure on the way it may have been enrolled all the same.
+    const refused = error instanceof Refused && error.status < 500;
+    const orphan = button.dataset.ceremony === "create" && refused ? credential.id : unknown;
     const rpId = options.rpId ?? options.rp?.id;
     if (orphan) await signal("signalUnknownCredential", { rpId, credentialId: orphan });
     throw error;
