@@ -100,12 +100,17 @@ pub async fn issue_secret(
     chosen: Option<String>,
     expires_at: Option<OffsetDateTime>,
 ) -> Result<NewSecret, ApiError> {
+    let (new, add) = new_secret(app, chosen, expires_at);
+    execute_all(app, caller, id, vec![add], &None).await?;
+    Ok(new)
+}
+
+fn new_secret(app: &App, chosen: Option<String>, expires_at: Option<OffsetDateTime>) -> (NewSecret, ClientCommand) {
     let secret = chosen.unwrap_or_else(|| format!("{SECRET_PREFIX}{}", app.entropy.token().expose()));
     let (secret_id, prefix) = (ClientSecretId(app.entropy.uuid_v4()), prefix_of(&secret));
     let (digest, now) = (Digest::of(&secret), app.now());
     let add = ClientCommand::AddSecret { secret_id, prefix: prefix.clone(), digest, expires_at, now };
-    execute_all(app, caller, id, vec![add], &None).await?;
-    Ok(NewSecret { id: secret_id, secret, prefix })
+    (NewSecret { id: secret_id, secret, prefix }, add)
 }
 
 /// What may be shown of a secret for ever: the common beginning tells nobody anything, what follows it does. The shortest
@@ -134,7 +139,7 @@ async fn add_secret(
     Ok((StatusCode::CREATED, Json(json)))
 }
 
-/// The call that Pocket ID had before 2.14 and its tools still make: one secret in place of all.
+/// The call that Pocket ID had before 2.14 and its tools still make: one secret in place of all, in one append.
 async fn replace_secret(
     State(app): State<App>,
     circumstances: Circumstances,
@@ -147,12 +152,11 @@ async fn replace_secret(
     let input = secret_input(&body)?;
     let before = clients::secrets(&app.pool, &id).await?;
     let caller = principal.caller(&app, &circumstances);
-    let added = issue_secret(&app, &caller, &id, input.secret, None).await?;
-    for row in before {
-        let remove = ClientCommand::RemoveSecret { secret_id: ClientSecretId(row.secret_id) };
-        execute_all(&app, &caller, &id, vec![remove], &None).await?;
-    }
-    Ok(Json(json!({ "secret": added.secret })))
+    let (new, add) = new_secret(&app, input.secret, None);
+    let remove = |row: SecretRow| ClientCommand::RemoveSecret { secret_id: ClientSecretId(row.secret_id) };
+    let commands = before.into_iter().map(remove).chain([add]).collect();
+    execute_all(&app, &caller, &id, commands, &None).await?;
+    Ok(Json(json!({ "secret": new.secret })))
 }
 
 async fn remove_secret(
