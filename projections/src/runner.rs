@@ -63,6 +63,20 @@ enum Stopped {
     Database(#[from] sqlx::Error),
 }
 
+impl Stopped {
+    /// A database that is away comes back; an event that cannot be taken needs somebody.
+    fn tell(&self, projection: &str) {
+        match self {
+            Self::Silent | Self::Database(_) | Self::Feed(FeedError::Database(_)) => {
+                tracing::warn!(projection, error = %self, "a projection waits for the database");
+            }
+            Self::Feed(_) | Self::Projection(_) => {
+                tracing::error!(projection, error = %self, "a projection stopped");
+            }
+        }
+    }
+}
+
 impl Runner {
     pub fn new(pool: PgPool, feed: Feed, projection: Arc<dyn Projection>) -> Self {
         Self { pool, feed, projection, position: watch::Sender::new(0), told: None }
@@ -97,7 +111,7 @@ impl Runner {
                 Ok(Step::Elsewhere) => LOOK,
                 Err(error) => {
                     if !failing {
-                        tracing::error!(projection = self.projection.name(), %error, "a projection stopped");
+                        error.tell(self.projection.name());
                     }
                     failing = true;
                     self.note_failure(&error).await;
@@ -115,13 +129,17 @@ impl Runner {
     async fn step(&self) -> Result<Step, Stopped> {
         let mut connection = self.pool.acquire().await?;
         let mut transaction = connection.begin().await?;
-        let Some(position) = lock_checkpoint(&mut transaction, self.projection.name()).await? else {
+        let Some((position, failed)) = lock_checkpoint(&mut transaction, self.projection.name()).await? else {
             drop(transaction);
             self.look().await?;
             return Ok(Step::Elsewhere);
         };
         let events = self.feed.follow_on(&mut transaction, position, BATCH).await?;
         let Some(last) = events.last() else {
+            if failed {
+                // There is nothing that it could not take: the database was away, and is back.
+                self.forget_failure(transaction).await?;
+            }
             self.position.send_replace(position);
             return Ok(Step::Idle);
         };
@@ -162,6 +180,14 @@ impl Runner {
         Ok(())
     }
 
+    async fn forget_failure(&self, mut transaction: Transaction<'_, Postgres>) -> Result<(), sqlx::Error> {
+        sqlx::query("UPDATE checkpoints SET failure = NULL WHERE projection = $1")
+            .bind(self.projection.name())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await
+    }
+
     async fn note_failure(&self, error: &Stopped) {
         let noted = sqlx::query("UPDATE checkpoints SET failure = $2 WHERE projection = $1")
             .bind(self.projection.name())
@@ -182,14 +208,14 @@ pub async fn reached(mut positions: watch::Receiver<i64>, position: i64, patienc
 }
 
 /// Makes the checkpoint on the first run.
-async fn lock_checkpoint(connection: &mut PgConnection, name: &str) -> Result<Option<i64>, sqlx::Error> {
-    let lock = "SELECT position FROM checkpoints WHERE projection = $1 FOR UPDATE SKIP LOCKED";
-    if let Some(position) = sqlx::query_scalar(lock).bind(name).fetch_optional(&mut *connection).await? {
-        return Ok(Some(position));
+async fn lock_checkpoint(connection: &mut PgConnection, name: &str) -> Result<Option<(i64, bool)>, sqlx::Error> {
+    let lock = "SELECT position, failure IS NOT NULL FROM checkpoints WHERE projection = $1 FOR UPDATE SKIP LOCKED";
+    if let Some(checkpoint) = sqlx::query_as(lock).bind(name).fetch_optional(&mut *connection).await? {
+        return Ok(Some(checkpoint));
     }
     sqlx::query("INSERT INTO checkpoints (projection) VALUES ($1) ON CONFLICT DO NOTHING")
         .bind(name)
         .execute(&mut *connection)
         .await?;
-    sqlx::query_scalar(lock).bind(name).fetch_optional(connection).await
+    sqlx::query_as(lock).bind(name).fetch_optional(connection).await
 }

@@ -62,6 +62,18 @@ enum Stopped {
     Database(#[from] sqlx::Error),
 }
 
+impl Stopped {
+    /// A database that is away comes back; an event that cannot be read needs somebody.
+    fn tell(&self) {
+        match self {
+            Self::Silent | Self::Database(_) | Self::Feed(FeedError::Database(_)) => {
+                tracing::warn!(error = %self, "the outbox waits for the database");
+            }
+            Self::Feed(_) => tracing::error!(error = %self, "the outbox stopped"),
+        }
+    }
+}
+
 impl Outbox {
     pub fn new(pool: PgPool, feed: Feed, device: Device, sign_ins: bool) -> Self {
         let dropped = global::meter("chancery")
@@ -87,7 +99,7 @@ impl Outbox {
                     // Another node is at it.
                     Ok(None) => break,
                     Err(error) => {
-                        tracing::error!(%error, "the outbox stopped");
+                        error.tell();
                         tokio::time::sleep(RETRY).await;
                         break;
                     }

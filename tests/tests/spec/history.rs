@@ -104,3 +104,22 @@ async fn the_page_is_filtered_by_app_and_person() {
     let of_person = root.visitor.get(&format!("/admin/history?person={}", ada.id)).await.expect(200).text;
     assert!(of_person.contains("signed in with") && !of_person.contains("added the app"), "{of_person}");
 }
+
+/// A node that cannot reach the database says so beside the checkpoint; with nothing new to take, nobody else would take it
+/// back, and an alert would go on for as long as nothing happens.
+#[tokio::test]
+async fn that_the_database_was_away_is_forgotten_once_it_is_back() {
+    let server = Server::start().await;
+    assert!(server.app.history_reached(server.app.store.head()).await);
+    sqlx::query("UPDATE checkpoints SET failure = 'the connection was closed'")
+        .execute(&server.app.pool)
+        .await
+        .unwrap();
+
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let failed = "SELECT count(*) FROM checkpoints WHERE failure IS NOT NULL";
+    while sqlx::query_scalar::<_, i64>(failed).fetch_one(&server.app.pool).await.unwrap() > 0 {
+        assert!(std::time::Instant::now() < deadline, "it is still said to have stopped");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
