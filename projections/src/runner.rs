@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_adapters::event_store::{Feed, FeedError, Projection, ProjectionError, project};
+use chancery_adapters::postgres;
 use chancery_domain::Recorded;
 use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::watch;
@@ -66,13 +67,16 @@ enum Stopped {
 impl Stopped {
     /// A database that is away comes back; an event that cannot be taken needs somebody.
     fn tell(&self, projection: &str) {
-        match self {
-            Self::Silent | Self::Database(_) | Self::Feed(FeedError::Database(_)) => {
-                tracing::warn!(projection, error = %self, "a projection waits for the database");
-            }
-            Self::Feed(_) | Self::Projection(_) => {
-                tracing::error!(projection, error = %self, "a projection stopped");
-            }
+        let is_away = match self {
+            Self::Silent => true,
+            Self::Database(error)
+            | Self::Feed(FeedError::Database(error))
+            | Self::Projection(ProjectionError::Database(error)) => postgres::is_away(error),
+            Self::Feed(_) | Self::Projection(_) => false,
+        };
+        match is_away {
+            true => tracing::warn!(projection, error = %self, "a projection waits for the database"),
+            false => tracing::error!(projection, error = %self, "a projection stopped"),
         }
     }
 }

@@ -7,6 +7,7 @@ mod letter;
 pub mod queue;
 
 use chancery_adapters::event_store::{Feed, FeedError};
+use chancery_adapters::postgres;
 use opentelemetry::global;
 use opentelemetry::metrics::Counter;
 use sqlx::types::Json;
@@ -65,11 +66,14 @@ enum Stopped {
 impl Stopped {
     /// A database that is away comes back; an event that cannot be read needs somebody.
     fn tell(&self) {
-        match self {
-            Self::Silent | Self::Database(_) | Self::Feed(FeedError::Database(_)) => {
-                tracing::warn!(error = %self, "the outbox waits for the database");
-            }
-            Self::Feed(_) => tracing::error!(error = %self, "the outbox stopped"),
+        let is_away = match self {
+            Self::Silent => true,
+            Self::Database(error) | Self::Feed(FeedError::Database(error)) => postgres::is_away(error),
+            Self::Feed(_) => false,
+        };
+        match is_away {
+            true => tracing::warn!(error = %self, "the outbox waits for the database"),
+            false => tracing::error!(error = %self, "the outbox stopped"),
         }
     }
 }

@@ -10,6 +10,7 @@ use chancery_adapters::vault::Vault;
 use chancery_domain::secret::Secret;
 use chancery_tests::node::ENCRYPTION_KEY;
 use chancery_tests::postgres::{fresh_database, url_of};
+use chancery_tests::process::Process;
 use chancery_tests::relay::Relay;
 use chancery_tests::server::Server;
 use sqlx::postgres::PgConnectOptions;
@@ -139,6 +140,20 @@ async fn a_command_about_what_is_there_makes_no_other_instance() {
         assert!(is_told, "{command:?}: {says}");
         assert!(!folder.exists(), "{command:?}");
     }
+}
+
+#[tokio::test]
+async fn that_a_command_ends_with_its_embedded_database_is_no_error() {
+    let folder = std::env::temp_dir().join(format!("chancery-ends-{}", std::process::id()));
+    let process = Process::embedded(env!("CARGO_BIN_EXE_chancery_node"), &folder);
+
+    let output = process.run(&["setup"]).await;
+
+    let link = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && link.contains("/enroll/"), "{link}");
+    let says = String::from_utf8(output.stderr).unwrap();
+    assert!(!says.contains("ERROR"), "{says}");
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[tokio::test]
