@@ -1,8 +1,13 @@
 //! The history: sentences that people understand, for those who may read them.
 
+use chancery_api::accounts;
+use chancery_api::http::caller::Caller;
+use chancery_domain::actor::Actor;
+use chancery_domain::context::Context;
 use chancery_tests::node::Person;
 use chancery_tests::server::Server;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// In every private RSA key: the algorithm's identifier (RFC 5208), long enough not to turn up in ciphertext.
 const PKCS_8: &str = "ADANBgkqhkiG9w0BAQEF";
@@ -122,4 +127,17 @@ async fn that_the_database_was_away_is_forgotten_once_it_is_back() {
         assert!(std::time::Instant::now() < deadline, "it is still said to have stopped");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test]
+async fn what_is_done_on_the_server_is_among_the_changes_by_admins() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+    let operator = Context::internal(Actor::Operator, Uuid::new_v4());
+    accounts::sign_out_everybody(&server.app, &Caller::trusted(operator)).await.unwrap();
+
+    root.sign_in().await.expect(200);
+    let page = root.visitor.get("/admin/history?kind=admin_changes").await.expect(200).text;
+
+    assert!(page.contains("Somebody on the server"), "{page}");
 }
