@@ -66,10 +66,24 @@ pub struct Mail {
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
     /// The server will not take it later either.
-    #[error("{0}")]
-    Refused(String),
-    #[error("{0}")]
-    Later(String),
+    #[error("{}", .0.says)]
+    Refused(Reason),
+    #[error("{}", .0.says)]
+    Later(Reason),
+}
+
+/// A reason in two forms: whose mail it was is no matter of a log.
+#[derive(Clone, Debug)]
+pub struct Reason {
+    /// For whoever administers: the words of the server, which may name the recipient.
+    pub says: String,
+    pub logged: String,
+}
+
+impl From<&str> for Reason {
+    fn from(says: &str) -> Self {
+        Self { says: says.to_owned(), logged: says.to_owned() }
+    }
 }
 
 /// The connection data of the mail server, or what is wrong with it.
@@ -141,19 +155,19 @@ impl SmtpMailer {
             Ok(Err(error)) => error,
             Err(_) => {
                 outbound::failed(&span, "timeout");
-                return Err(MailError::Later("the mail server took too long".to_owned()));
+                return Err(MailError::Later("the mail server took too long".into()));
             }
         };
         outbound::failed(&span, &error_type(&error));
         // A refusal of the mail, not of our credentials: those somebody can mend.
         match error.is_permanent() && !is_about_us(&error) {
-            true => Err(MailError::Refused(error.to_string())),
-            false => Err(MailError::Later(told(&error))),
+            true => Err(MailError::Refused(Reason { says: error.to_string(), logged: logged(&error) })),
+            false => Err(MailError::Later(Reason { says: told(&error), logged: logged(&error) })),
         }
     }
 
     fn message(&self, mail: Mail) -> Result<Message, MailError> {
-        let unsendable = |what: &str| MailError::Refused(what.to_owned());
+        let unsendable = |what: &str| MailError::Refused(what.into());
         let to: Address = mail.to.parse().map_err(|_| unsendable("mail cannot be sent to this address"))?;
         let body = MultiPart::alternative()
             .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(mail.text))
@@ -213,6 +227,15 @@ fn error_type(error: &lettre::transport::smtp::Error) -> Cow<'static, str> {
 fn told(error: &lettre::transport::smtp::Error) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
     format!("{error}{}", cause.filter(|cause| !error.to_string().ends_with(cause.as_str())).unwrap_or_default())
+}
+
+/// Without anything that the server said but its status code.
+fn logged(error: &lettre::transport::smtp::Error) -> String {
+    match error.status() {
+        Some(code) => format!("the mail server answered {code}"),
+        None if error.is_response() => "the mail server's answer cannot be read".to_owned(),
+        None => told(error),
+    }
 }
 
 fn wrong(what: &str) -> SmtpMisconfigured {

@@ -80,6 +80,18 @@ impl Trust {
     }
 }
 
+/// Whether the server was not there, or went: what passes when it is back.
+pub fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+        // 57P01 admin_shutdown and its like, 25P03 for a transaction that waited too long for us.
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08") || code == "25P03")
+        }
+        _ => false,
+    }
+}
+
 async fn answers(connection: &mut PgConnection) -> bool {
     matches!(tokio::time::timeout(ANSWER, connection.ping()).await, Ok(Ok(())))
 }

@@ -72,16 +72,44 @@ enum Command {
     Settings,
 }
 
+impl Command {
+    /// Whether it makes no sense where there is no database yet.
+    fn is_about_what_is_there(&self) -> bool {
+        match self {
+            Self::OneTimeAccessToken { .. }
+            | Self::Rebuild { .. }
+            | Self::EncryptionKeyRotate
+            | Self::KeyRotate { .. }
+            | Self::SignOutEverybody => true,
+            Self::Serve
+            | Self::Setup
+            | Self::ImportClients { .. }
+            | Self::Healthcheck
+            | Self::Doctor
+            | Self::Settings => false,
+        }
+    }
+}
+
 /// Runs what the command line asks for and says what went wrong.
 pub async fn main() -> ExitCode {
     small_pages();
     match run(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("chancery: {error:#}");
+            eprintln!("chancery: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, but for those that it has told already.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
+        "" => cause,
+        _ if told.ends_with(&cause) => told,
+        _ => format!("{told}: {cause}"),
+    })
 }
 
 /// The kernel would back each corner of the heap that is touched by a page of 2 MiB: of 44 MiB idle, that was 20.
@@ -106,7 +134,11 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let result = match cli.command.unwrap_or(Command::Serve) {
+    let command = cli.command.unwrap_or(Command::Serve);
+    if command.is_about_what_is_there() {
+        existing(&config)?;
+    }
+    let result = match command {
         Command::Serve => serve::serve(config, &telemetry).await,
         Command::Setup => setup(config, &telemetry).await,
         Command::OneTimeAccessToken { user, replace } => {
@@ -123,6 +155,23 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     };
     telemetry.stop().await;
     result
+}
+
+/// The folder in which the embedded database is still to be made.
+fn unmade(config: &Config) -> Option<&Path> {
+    match &config.database {
+        Database::Embedded { data_dir, .. } if !data_dir.join("postgres").exists() => Some(data_dir),
+        Database::Embedded { .. } | Database::Server { .. } => None,
+    }
+}
+
+/// Whoever gives a command without the server's settings must not get another, empty instance.
+fn existing(config: &Config) -> anyhow::Result<()> {
+    if let Some(folder) = unmade(config) {
+        let folder = std::path::absolute(folder)?;
+        bail!("there is no database in {}: give DATABASE_URL or DATA_DIR as the server has it", folder.display());
+    }
+    Ok(())
 }
 
 /// Everything that the server and the operator's commands work with.
@@ -155,7 +204,8 @@ async fn setup(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
 async fn one_time_access_token(config: Config, telemetry: &Telemetry, user: &str, replace: bool) -> anyhow::Result<()> {
     let (app, ground) = start(config, telemetry).await?;
     let found = users::find_by_name(&app.pool, user).await?;
-    let found = found.with_context(|| format!("there is nobody called {user}"))?;
+    let found =
+        found.with_context(|| format!("{user} is the username or e-mail address of nobody, or of two people"))?;
     let link = accounts::issue_link(&app, &Caller::trusted(operator(&app)), &found, Duration::HOUR, replace).await;
     println!("{}", link.map_err(|error| anyhow::anyhow!(error.message))?.url);
     stop(ground).await
@@ -197,10 +247,16 @@ async fn rebuild_views(config: Config, telemetry: &Telemetry, swap: bool) -> any
         println!("{:<20} {:>10} rows  {verdict}", table.table, table.rows);
     }
     stop(ground).await?;
-    if !report.equal() {
-        bail!("the views differ from the log at position {}", report.position);
+    let position = report.position;
+    match (report.equal(), swap) {
+        (true, _) => println!("All views equal a replay of {position} events."),
+        (false, true) => {
+            println!("The views differed from the log at position {position}; rebuilt ones are in their place.")
+        }
+        (false, false) => bail!(
+            "the views differ from the log at position {position}; `chancery rebuild --swap` puts rebuilt ones in their place"
+        ),
     }
-    println!("All views equal a replay of {} events.", report.position);
     Ok(())
 }
 
@@ -261,8 +317,7 @@ fn transactional_with_claims(app: &App) -> Vec<std::sync::Arc<dyn chancery_adapt
 }
 
 async fn doctor(config: Config) -> anyhow::Result<()> {
-    let is_new = matches!(&config.database, Database::Embedded { data_dir, .. } if !data_dir.join("postgres").exists());
-    let ground = if is_new { None } else { Some(wiring::ground(&config).await?) };
+    let ground = if unmade(&config).is_some() { None } else { Some(wiring::ground(&config).await?) };
     let findings = doctor::examine(&config, ground.as_ref(), &SystemClock).await;
     print!("{findings}");
     if let Some(ground) = ground {

@@ -37,12 +37,19 @@ pub async fn examine(config: &Config, ground: Option<&Ground>, clock: &dyn Clock
     let mut findings = Findings::default();
     findings.settings(config);
     findings.proxy(config);
+    if ground.is_none() {
+        let says =
+            "there is none yet, which the first start makes; one that serves elsewhere is in DATABASE_URL or DATA_DIR";
+        findings.mind("database", says);
+    }
     if let Some(ground) = ground {
         let pool = postgres::pool(ground.app.clone(), 1);
-        if let Ok(false) = postgres::takes_search_path(&ground.app).await {
-            findings.bad("database", BEHIND_A_POOLER);
-        } else if findings.database(&pool, clock).await {
-            findings.keys(config, pool).await;
+        match postgres::takes_search_path(&ground.app).await {
+            Ok(false) => findings.bad("database", BEHIND_A_POOLER),
+            // At once and by its name, where a pool would wait and say that it did.
+            Err(error) => findings.no_answer(&error),
+            Ok(true) if findings.database(&pool, clock).await => findings.keys(config, pool).await,
+            Ok(true) => {}
         }
     }
     findings.places(config, clock.now());
@@ -93,6 +100,10 @@ impl Findings {
         }
     }
 
+    fn no_answer(&mut self, error: &sqlx::Error) {
+        self.bad("database", format!("it does not answer: {error}; check DATABASE_URL and its password"));
+    }
+
     /// Whether it can be used.
     async fn database(&mut self, pool: &PgPool, clock: &dyn Clock) -> bool {
         let asked = clock.now();
@@ -105,7 +116,7 @@ impl Findings {
         let (version, role, is_superuser, database_time) = match about {
             Ok(about) => about,
             Err(error) => {
-                self.bad("database", format!("it does not answer: {error}; check DATABASE_URL and its password"));
+                self.no_answer(&error);
                 return false;
             }
         };
@@ -167,12 +178,12 @@ impl Findings {
                     let says = "nothing can be said about them before the next start brings the schema up to date";
                     return self.mind("keys", format!("{says} ({error})"));
                 }
-                standing => standing.map_err(|error| error.to_string()),
+                standing => standing.map_err(|error| format!("{error}; or restore ENCRYPTION_KEY from its backup")),
             },
             Err(error) => Err(format!("{error:#}")),
         };
         if let Err(error) = standing {
-            return self.bad("keys", format!("{error}; or restore ENCRYPTION_KEY from its backup"));
+            return self.bad("keys", error);
         }
         let active = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM signing_keys WHERE status = 'active'");
         match active.fetch_one(&pool).await {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_adapters::event_store::{Feed, FeedError, Projection, ProjectionError, project};
+use chancery_adapters::postgres;
 use chancery_domain::Recorded;
 use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::watch;
@@ -63,6 +64,23 @@ enum Stopped {
     Database(#[from] sqlx::Error),
 }
 
+impl Stopped {
+    /// A database that is away comes back; an event that cannot be taken needs somebody.
+    fn tell(&self, projection: &str) {
+        let is_away = match self {
+            Self::Silent => true,
+            Self::Database(error)
+            | Self::Feed(FeedError::Database(error))
+            | Self::Projection(ProjectionError::Database(error)) => postgres::is_away(error),
+            Self::Feed(_) | Self::Projection(_) => false,
+        };
+        match is_away {
+            true => tracing::warn!(projection, error = %self, "a projection waits for the database"),
+            false => tracing::error!(projection, error = %self, "a projection stopped"),
+        }
+    }
+}
+
 impl Runner {
     pub fn new(pool: PgPool, feed: Feed, projection: Arc<dyn Projection>) -> Self {
         Self { pool, feed, projection, position: watch::Sender::new(0), told: None }
@@ -97,7 +115,7 @@ impl Runner {
                 Ok(Step::Elsewhere) => LOOK,
                 Err(error) => {
                     if !failing {
-                        tracing::error!(projection = self.projection.name(), %error, "a projection stopped");
+                        error.tell(self.projection.name());
                     }
                     failing = true;
                     self.note_failure(&error).await;
@@ -115,13 +133,17 @@ impl Runner {
     async fn step(&self) -> Result<Step, Stopped> {
         let mut connection = self.pool.acquire().await?;
         let mut transaction = connection.begin().await?;
-        let Some(position) = lock_checkpoint(&mut transaction, self.projection.name()).await? else {
+        let Some((position, failed)) = lock_checkpoint(&mut transaction, self.projection.name()).await? else {
             drop(transaction);
             self.look().await?;
             return Ok(Step::Elsewhere);
         };
         let events = self.feed.follow_on(&mut transaction, position, BATCH).await?;
         let Some(last) = events.last() else {
+            if failed {
+                // There is nothing that it could not take: the database was away, and is back.
+                self.forget_failure(transaction).await?;
+            }
             self.position.send_replace(position);
             return Ok(Step::Idle);
         };
@@ -162,6 +184,14 @@ impl Runner {
         Ok(())
     }
 
+    async fn forget_failure(&self, mut transaction: Transaction<'_, Postgres>) -> Result<(), sqlx::Error> {
+        sqlx::query("UPDATE checkpoints SET failure = NULL WHERE projection = $1")
+            .bind(self.projection.name())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await
+    }
+
     async fn note_failure(&self, error: &Stopped) {
         let noted = sqlx::query("UPDATE checkpoints SET failure = $2 WHERE projection = $1")
             .bind(self.projection.name())
@@ -182,14 +212,14 @@ pub async fn reached(mut positions: watch::Receiver<i64>, position: i64, patienc
 }
 
 /// Makes the checkpoint on the first run.
-async fn lock_checkpoint(connection: &mut PgConnection, name: &str) -> Result<Option<i64>, sqlx::Error> {
-    let lock = "SELECT position FROM checkpoints WHERE projection = $1 FOR UPDATE SKIP LOCKED";
-    if let Some(position) = sqlx::query_scalar(lock).bind(name).fetch_optional(&mut *connection).await? {
-        return Ok(Some(position));
+async fn lock_checkpoint(connection: &mut PgConnection, name: &str) -> Result<Option<(i64, bool)>, sqlx::Error> {
+    let lock = "SELECT position, failure IS NOT NULL FROM checkpoints WHERE projection = $1 FOR UPDATE SKIP LOCKED";
+    if let Some(checkpoint) = sqlx::query_as(lock).bind(name).fetch_optional(&mut *connection).await? {
+        return Ok(Some(checkpoint));
     }
     sqlx::query("INSERT INTO checkpoints (projection) VALUES ($1) ON CONFLICT DO NOTHING")
         .bind(name)
         .execute(&mut *connection)
         .await?;
-    sqlx::query_scalar(lock).bind(name).fetch_optional(connection).await
+    sqlx::query_as(lock).bind(name).fetch_optional(connection).await
 }

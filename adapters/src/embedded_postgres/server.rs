@@ -138,7 +138,7 @@ impl Shared {
             run.pid = pid;
             (child, pid)
         };
-        let last_words = child.stderr.take().map(pass_on).unwrap_or_default();
+        let last_words = child.stderr.take().map(|log| self.pass_on(log)).unwrap_or_default();
         if let Some(pid) = pid {
             // Waits without reaping: until the pid is cleared, it must stay the server's.
             waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)?;
@@ -161,34 +161,35 @@ impl Shared {
     fn run(&self) -> MutexGuard<'_, Run> {
         self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Passes the server's log on, line by line, until all its processes have closed it. Answers the last complaints.
+    fn pass_on(&self, log: ChildStderr) -> String {
+        let mut last = VecDeque::new();
+        for line in BufReader::new(log).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line);
+            let (level, text) = line.split_once(":  ").unwrap_or(("LOG", &line));
+            // Ourselves, asking whether it is ready yet, or sending everybody away.
+            let by_us = text.starts_with("the database system is ")
+                || text == "terminating connection due to administrator command" && self.run().stopping;
+            match level {
+                "PANIC" => tracing::error!(target: "postgres", "{text}"),
+                "FATAL" | "ERROR" | "WARNING" if !by_us => tracing::warn!(target: "postgres", "{text}"),
+                _ => tracing::debug!(target: "postgres", "{text}"),
+            }
+            if level == "LOG" || by_us {
+                continue;
+            }
+            if last.len() == 5 {
+                last.pop_front();
+            }
+            last.push_back(text.to_owned());
+        }
+        Vec::from(last).join("; ")
+    }
 }
 
 fn pid_of(child: &Child) -> Option<Pid> {
     i32::try_from(child.id()).ok().and_then(Pid::from_raw)
-}
-
-/// Passes the server's log on, line by line, until all its processes have closed it. Answers the last complaints.
-fn pass_on(log: ChildStderr) -> String {
-    let mut last = VecDeque::new();
-    for line in BufReader::new(log).split(b'\n').map_while(Result::ok) {
-        let line = String::from_utf8_lossy(&line);
-        let (level, text) = line.split_once(":  ").unwrap_or(("LOG", &line));
-        // Ourselves, asking whether it is ready yet.
-        let asked_early = text.starts_with("the database system is ");
-        match level {
-            "PANIC" => tracing::error!(target: "postgres", "{text}"),
-            "FATAL" | "ERROR" | "WARNING" if !asked_early => tracing::warn!(target: "postgres", "{text}"),
-            _ => tracing::debug!(target: "postgres", "{text}"),
-        }
-        if level == "LOG" || asked_early {
-            continue;
-        }
-        if last.len() == 5 {
-            last.pop_front();
-        }
-        last.push_back(text.to_owned());
-    }
-    Vec::from(last).join("; ")
 }
 
 /// A predecessor whose end has not been noticed by all yet.

@@ -113,7 +113,7 @@ impl MaxmindGeoLocator {
                 true
             }
             Err(error) => {
-                tracing::warn!(file = %file.display(), %error, "the geo-location database is broken; the old one stays in use");
+                tracing::warn!(file = %file.display(), %error, "the geo-location database is broken; one that was read before stays in use");
                 false
             }
         }

@@ -14,7 +14,8 @@ pub enum UpdateError {
     )]
     Unreachable(String),
     #[error(
-        "the account ID or the license key is not accepted ({0}); check MAXMIND_ACCOUNT_ID and MAXMIND_LICENSE_KEY"
+        "the server lets nobody in with this account ID and license key ({0}); check MAXMIND_ACCOUNT_ID and \
+         MAXMIND_LICENSE_KEY, or GEOLITE_DB_URL"
     )]
     Unauthorized(u16),
     #[error("the daily limit of downloads is reached (429); does something else use the same account?")]

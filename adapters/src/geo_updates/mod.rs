@@ -59,7 +59,7 @@ impl GeoUpdates {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, UpdateError> {
-        let fetched_at = fs::metadata(&file).and_then(|metadata| metadata.modified()).ok().map(OffsetDateTime::from);
+        let fetched_at = date_of(&file);
         let status = UpdateStatus { fetched_at, failure: None, next_at: clock.now() };
         let http = download::client()?;
         let updates = Self { source, file, locator, clock, entropy, http, status: Mutex::new(status) };
@@ -95,7 +95,10 @@ impl GeoUpdates {
                 }
             }
         }
-        if self.status().fetched_at.is_some_and(|at| now - at > KEPT) {
+        // Whoever put it there: an operator, where nothing can be fetched, or a node that has the file in common.
+        let fetched_at = date_of(&self.file);
+        self.change(|status| status.fetched_at = fetched_at);
+        if fetched_at.is_some_and(|at| now - at > KEPT) {
             self.give_up();
         }
     }
@@ -138,7 +141,7 @@ impl GeoUpdates {
 
     fn failed(&self, now: OffsetDateTime, error: &UpdateError) {
         let next_at = now + self.about(error.patience());
-        tracing::warn!(%error, %next_at, "the geo-location database could not be fetched; the old one stays in use");
+        tracing::warn!(%error, %next_at, "the geo-location database could not be fetched; one that is there stays in use");
         self.change(|status| {
             status.failure = Some((now, error.to_string()));
             status.next_at = next_at;
@@ -164,6 +167,11 @@ impl GeoUpdates {
         let from_minus_one_to_one = f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX) * 2.0 - 1.0;
         duration + (duration / 12) * from_minus_one_to_one
     }
+}
+
+/// When a copy was fetched: the file's own date.
+fn date_of(file: &Path) -> Option<OffsetDateTime> {
+    fs::metadata(file).and_then(|metadata| metadata.modified()).ok().map(OffsetDateTime::from)
 }
 
 /// Puts a database into its place only if every record of it can be read. The old copy is gone with that.

@@ -161,9 +161,10 @@ async fn create(
 ) -> Result<(StatusCode, Tagged), ApiError> {
     principal.may(&app, AdminAction::ManageClients)?;
     let settings = input.settings(&app, None)?;
-    let id = match &input.id {
-        None => app.entropy.uuid_v4().to_string(),
-        Some(id) => id.clone(),
+    // Go's encoder writes a text that is not there as an empty one.
+    let id = match input.id.as_deref().unwrap_or_default() {
+        "" => app.entropy.uuid_v4().to_string(),
+        id => id.to_owned(),
     };
     let bad = || ApiError::field("id", "client_id", "has 2 to 128 of a-z A-Z 0-9 . _ -");
     let id: ClientId = id.parse().map_err(|_| bad())?;

@@ -55,7 +55,8 @@ async fn of_user(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     principal.may(&app, AdminAction::ReadUsers)?;
-    list(&app, super::users::user_id(&id)?, None).await
+    let user = super::users::existing(&app, super::users::user_id(&id)?).await?;
+    list(&app, user.id(), None).await
 }
 
 /// Ends a session of this person; anybody else's is not found.
@@ -69,6 +70,19 @@ pub async fn end(app: &App, caller: &Caller, user: UserId, id: &str, why: Sessio
     Ok(())
 }
 
+/// Ends a session of whoever asks, `here` or elsewhere.
+pub async fn end_ones_own(
+    app: &App,
+    caller: &Caller,
+    user: UserId,
+    here: Option<SessionId>,
+    id: &str,
+) -> Result<(), ApiError> {
+    let is_here = here.is_some() && id.parse().ok() == here;
+    let why = if is_here { SessionEnd::SignedOut } else { SessionEnd::EndedByOwner };
+    end(app, caller, user, id, why).await
+}
+
 async fn end_own(
     State(app): State<App>,
     circumstances: Circumstances,
@@ -76,7 +90,8 @@ async fn end_own(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let caller = principal.caller(&app, &circumstances);
-    end(&app, &caller, principal.user.id(), &id, SessionEnd::EndedByOwner).await?;
+    let here = principal.session.as_ref().map(|signed_in| signed_in.session.id());
+    end_ones_own(&app, &caller, principal.user.id(), here, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -128,9 +128,10 @@ async fn create(
 ) -> Result<(StatusCode, Tagged), ApiError> {
     principal.may(&app, AdminAction::ManageUsers)?;
     let via = if principal.session.is_some() { RegisteredVia::Admin } else { RegisteredVia::Api };
-    let id = match &input.id {
-        None => UserId(app.entropy.uuid_v4()),
-        Some(id) => id.parse().map_err(|_| ApiError::field("id", "uuid", "must be a UUID"))?,
+    // As with apps, an empty text is none.
+    let id = match input.id.as_deref().unwrap_or_default() {
+        "" => UserId(app.entropy.uuid_v4()),
+        id => id.parse().map_err(|_| ApiError::field("id", "uuid", "must be a UUID"))?,
     };
     let groups = known_groups(&app, &input.user_group_ids).await?;
     let caller = principal.caller(&app, &circumstances);

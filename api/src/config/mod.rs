@@ -197,7 +197,18 @@ impl Config {
     /// # Errors
     /// All problems at once, each with the setting's name and what to do.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::read(std::env::vars().collect())
+        let (mut variables, mut problems) = (BTreeMap::new(), Vec::new());
+        for (name, value) in std::env::vars_os() {
+            // What has no name in text is none of ours.
+            let Ok(name) = name.into_string() else { continue };
+            match value.into_string() {
+                Ok(value) => drop(variables.insert(name, value)),
+                // The value is not repeated: it may be a key.
+                Err(_) if values::is_known(&name) => problems.push(format!("{name} is no text in UTF-8")),
+                Err(_) => {}
+            }
+        }
+        if problems.is_empty() { Self::read(variables) } else { Err(ConfigError(problems)) }
     }
 
     /// Reads from the given variables.

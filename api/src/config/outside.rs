@@ -25,15 +25,28 @@ impl Values {
                     owner: owner.map(|url| Login { url, password: owner_password }),
                 }
             }
-            None => Database::Embedded {
-                data_dir: PathBuf::from(self.value("DATA_DIR")),
-                bin_dir: self.optional("POSTGRES_BIN_DIR").map(PathBuf::from),
-            },
+            None => {
+                // Half of an operator's own database must not quietly become an embedded one.
+                for name in ["DATABASE_PASSWORD", "DATABASE_OWNER_URL", "DATABASE_OWNER_PASSWORD"] {
+                    if self.variables.contains_key(name) {
+                        self.problems.push(format!("{name} needs DATABASE_URL; set both, or neither"));
+                    }
+                }
+                Database::Embedded {
+                    data_dir: PathBuf::from(self.value("DATA_DIR")),
+                    bin_dir: self.optional("POSTGRES_BIN_DIR").map(PathBuf::from),
+                }
+            }
         }
     }
 
     pub fn smtp(&mut self) -> Option<Smtp> {
-        let host = self.optional("SMTP_HOST")?;
+        let Some(host) = self.optional("SMTP_HOST") else {
+            let idle = ["SMTP_FROM", "SMTP_USER", "SMTP_PASSWORD"];
+            let idle = idle.into_iter().find(|name| self.variables.contains_key(*name));
+            self.warnings.extend(idle.map(|name| format!("{name} is set, but no SMTP_HOST: no mail is sent")));
+            return None;
+        };
         self.require("SMTP_FROM", "the address that mails are from");
         let security = match self.value("SMTP_TLS").to_ascii_lowercase().as_str() {
             "none" => Security::None,

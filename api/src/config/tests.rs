@@ -148,6 +148,21 @@ fn what_a_mail_server_lacks_is_named() {
 }
 
 #[test]
+fn half_a_database_stops_the_start_and_half_a_mail_server_is_mentioned() {
+    let key = ("ENCRYPTION_KEY", "a-long-enough-random-key");
+    for name in ["DATABASE_PASSWORD", "DATABASE_OWNER_URL", "DATABASE_OWNER_PASSWORD"] {
+        assert_eq!(
+            problem(&[key, (name, "postgres://owner@db/chancery")]),
+            format!("{name} needs DATABASE_URL; set both, or neither")
+        );
+    }
+
+    let config = read(&[("SMTP_FROM", "id@example.org"), ("SMTP_USER", "id")]).unwrap();
+    assert!(config.smtp.is_none());
+    assert_eq!(config.warnings, ["SMTP_FROM is set, but no SMTP_HOST: no mail is sent"]);
+}
+
+#[test]
 fn rate_limits_are_raised_in_per_cent_and_switched_off_with_a_warning() {
     assert_eq!(read(&[]).unwrap().rate_limit_percent, Some(100));
     assert_eq!(read(&[("RATE_LIMIT_PERCENT", "250")]).unwrap().rate_limit_percent, Some(250));

@@ -186,6 +186,11 @@ impl Values {
     }
 }
 
+/// Whether a setting has this name.
+pub(super) fn is_known(name: &str) -> bool {
+    SETTINGS.iter().flat_map(Setting::names).any(|setting| setting == name)
+}
+
 /// One letter too few, too many or wrong, or two neighbors swapped, in a name long enough to tell.
 fn is_slip(setting: &str, name: &str) -> bool {
     let (a, b) = (setting.as_bytes(), name.as_bytes());

@@ -5,7 +5,6 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use chancery_domain::oauth::params::Params;
-use chancery_domain::session::SessionEnd;
 use chancery_domain::user::{Profile, ProfileInput, UserCommand};
 use chancery_projections::sessions::SessionRow as Session;
 use chancery_projections::users::{self, User};
@@ -233,8 +232,8 @@ pub async fn end_session(
 ) -> Response {
     let page = async {
         let caller = signed_in.caller(&app, &circumstances);
-        let user = signed_in.user.id();
-        crate::admin::sessions::end(&app, &caller, user, &id, SessionEnd::EndedByOwner).await?;
+        let (user, here) = (signed_in.user.id(), signed_in.session.id());
+        crate::admin::sessions::end_ones_own(&app, &caller, user, Some(here), &id).await?;
         Ok(see_other("/account/sessions"))
     };
     shown(&app, page.await)

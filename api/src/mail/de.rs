@@ -72,7 +72,8 @@ pub fn words(letter: &Letter, circle: Circle<'_>) -> Words {
             let by = if *by_admin { "Die Administration hat" } else { "Du hast" };
             words.says.push(format!("{by} einen deiner Passkeys entfernt. Er meldet dich nicht mehr an."));
             words.facts.push(("Wann", moment(*at)));
-            words.then.push(not_you.into());
+            let then = if *by_admin { "Wenn du das nicht erwartet hast, frag die Administration." } else { not_you };
+            words.then.push(then.into());
         }
         Letter::PasskeySuspended { name, at } => {
             words.subject = format!("Wir haben einen deiner Passkeys bei {instance} gesperrt");

@@ -65,7 +65,8 @@ pub fn words(letter: &Letter, circle: Circle<'_>) -> Words {
             let by = if *by_admin { "An administrator" } else { "You" };
             words.says.push(format!("{by} removed one of your passkeys. It no longer signs you in."));
             words.facts.push(("When", moment(*at)));
-            words.then.push(not_you.into());
+            let then = if *by_admin { "If you did not expect this, ask your administrator." } else { not_you };
+            words.then.push(then.into());
         }
         Letter::PasskeySuspended { name, at } => {
             words.subject = format!("We stopped one of your passkeys at {instance}");

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chancery_adapters::mailer::{Mail, MailError, SmtpMailer};
+use chancery_adapters::mailer::{Mail, MailError, Reason, SmtpMailer};
 use chancery_domain::digest::Digest;
 use chancery_domain::enrollment::link;
 use chancery_domain::user::VERIFICATION_LASTS;
@@ -36,10 +36,10 @@ const MAX_ATTEMPTS: i32 = 12;
 /// What became of one attempt.
 enum Delivered {
     Sent,
-    Never(String),
+    Never(Reason),
     /// Nobody needs it any more.
     Moot,
-    Later(String),
+    Later(Reason),
 }
 
 /// Sends from this node.
@@ -99,13 +99,13 @@ impl Sender {
                 "no_longer_needed"
             }
             Delivered::Later(why) if mail.attempts < MAX_ATTEMPTS => {
-                tracing::warn!(event_id = %mail.event_id, attempts = mail.attempts, why, "a mail was not taken; it is tried again");
-                in_time(queue::failed(pool, mail, &why)).await?;
+                tracing::warn!(event_id = %mail.event_id, attempts = mail.attempts, why = why.logged, "a mail was not taken; it is tried again");
+                in_time(queue::failed(pool, mail, &why.says)).await?;
                 "failed"
             }
             Delivered::Later(why) | Delivered::Never(why) => {
-                tracing::error!(event_id = %mail.event_id, attempts = mail.attempts, why, "a mail was given up");
-                in_time(queue::give_up(pool, mail, now, Some(&why))).await?;
+                tracing::warn!(event_id = %mail.event_id, attempts = mail.attempts, why = why.logged, "a mail was given up");
+                in_time(queue::give_up(pool, mail, now, Some(&why.says))).await?;
                 "given_up"
             }
         };
@@ -142,10 +142,10 @@ fn span_of(mail: &Waiting) -> Span {
 }
 
 async fn deliver(app: &App, mailer: &SmtpMailer, mail: &Waiting) -> Result<Delivered, sqlx::Error> {
-    let never = |why: &str| Ok(Delivered::Never(why.to_owned()));
+    let never = |why: &str| Ok(Delivered::Never(why.into()));
     let Ok(letter) = serde_json::from_value::<Letter>(mail.letter.0.clone()) else {
         // A newer node may know it.
-        return Ok(Delivered::Later("this release does not know this kind of mail".to_owned()));
+        return Ok(Delivered::Later("this release does not know this kind of mail".into()));
     };
     let link = match in_time(link_of(app, mail, &letter)).await? {
         Link::None => None,

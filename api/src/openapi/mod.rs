@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::{Json, Router, routing};
 use serde_json::{Map, Value, json};
 
-use self::operations::{Answer, FILE, OPERATIONS, Operation, Who};
+use self::operations::{Answer, FILE, OPERATIONS, Operation, SECRET, Who};
 use crate::app::App;
 
 pub fn routes() -> Router<App> {
@@ -63,7 +63,8 @@ fn describe(operation: &Operation) -> Value {
     });
     if let Some(body) = body {
         let kind = if *body == FILE { "multipart/form-data" } else { "application/json" };
-        described["requestBody"] = json!({ "required": true, "content": { kind: { "schema": reference(body) } } });
+        let required = *body != SECRET;
+        described["requestBody"] = json!({ "required": required, "content": { kind: { "schema": reference(body) } } });
     }
     described
 }
@@ -93,12 +94,17 @@ fn parameters(operation: &Operation) -> Value {
             query("pagination[page]", "integer"),
             query("pagination[limit]", "integer"),
             query("sort[column]", "string"),
-            query("sort[direction]", "string"),
-            query("search", "string"),
+            json!({ "name": "sort[direction]", "in": "query", "schema": { "enum": ["asc", "desc"] } }),
         ]),
         Answer::One("Events") => parameters.extend([query("after", "integer"), query("limit", "integer")]),
         Answer::Nothing | Answer::Image | Answer::One(_) | Answer::ListOf(_) => {}
     }
+    parameters.extend(operation.searched.then(|| query("search", "string")));
+    // Said several times, the values are alternatives.
+    parameters.extend(operation.filters.iter().map(|(field, kind)| {
+        let schema = json!({ "type": "array", "items": { "type": kind } });
+        json!({ "name": format!("filters[{field}]"), "in": "query", "style": "form", "explode": true, "schema": schema })
+    }));
     Value::Array(parameters)
 }
 

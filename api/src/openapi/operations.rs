@@ -34,16 +34,43 @@ pub struct Operation {
     pub body: Option<&'static str>,
     pub status: u16,
     pub answer: Answer,
+    /// Whether `search` narrows the list.
+    pub searched: bool,
+    /// What else does: the fields of `filters[…]`, with their types.
+    pub filters: &'static [(&'static str, &'static str)],
     /// Whether it can depend on what its caller saw (`If-Match`, RFC 9110 §13.1.1).
     pub conditional: bool,
 }
 
 const fn get(path: &'static str, who: Who, summary: &'static str, answer: Answer) -> Operation {
-    Operation { method: "get", path, who, summary, body: None, status: 200, answer, conditional: false }
+    Operation {
+        method: "get",
+        path,
+        who,
+        summary,
+        body: None,
+        status: 200,
+        answer,
+        searched: false,
+        filters: &[],
+        conditional: false,
+    }
+}
+
+/// A list in pages.
+const fn list(
+    path: &'static str,
+    who: Who,
+    summary: &'static str,
+    item: &'static str,
+    searched: bool,
+    filters: &'static [(&'static str, &'static str)],
+) -> Operation {
+    Operation { searched, filters, ..get(path, who, summary, PageOf(item)) }
 }
 
 const fn delete(path: &'static str, who: Who, summary: &'static str) -> Operation {
-    Operation { method: "delete", path, who, summary, body: None, status: 204, answer: Nothing, conditional: false }
+    Operation { method: "delete", status: 204, ..get(path, who, summary, Nothing) }
 }
 
 /// Of a whole thing that `GET` shows.
@@ -52,12 +79,12 @@ const fn delete_whole(path: &'static str, who: Who, summary: &'static str) -> Op
 }
 
 const fn put(path: &'static str, who: Who, summary: &'static str, body: &'static str, answer: Answer) -> Operation {
-    Operation { method: "put", path, who, summary, body: Some(body), status: 200, answer, conditional: true }
+    Operation { method: "put", body: Some(body), conditional: true, ..get(path, who, summary, answer) }
 }
 
 /// A file, in a form (`multipart/form-data`).
 const fn put_file(path: &'static str, who: Who, summary: &'static str) -> Operation {
-    Operation { method: "put", path, who, summary, body: Some(FILE), status: 204, answer: Nothing, conditional: false }
+    Operation { method: "put", body: Some(FILE), status: 204, ..get(path, who, summary, Nothing) }
 }
 
 const fn post(
@@ -68,15 +95,33 @@ const fn post(
     status: u16,
     answer: Answer,
 ) -> Operation {
-    Operation { method: "post", path, who, summary, body, status, answer, conditional: false }
+    Operation { method: "post", body, status, ..get(path, who, summary, answer) }
 }
 
 /// The schema of a form with a file.
 pub const FILE: &str = "File";
+/// The schema of the one body that may be left out.
+pub const SECRET: &str = "SecretInput";
+
+const SEARCHED: bool = true;
+const UNSEARCHED: bool = false;
+const PEOPLE: &[(&str, &str)] = &[("isAdmin", "boolean"), ("disabled", "boolean"), ("emailVerified", "boolean")];
+const APPS: &[(&str, &str)] = &[
+    ("isPublic", "boolean"),
+    ("pkceEnabled", "boolean"),
+    ("requiresReauthentication", "boolean"),
+    ("requiresPushedAuthorizationRequests", "boolean"),
+    ("skipConsent", "boolean"),
+    ("isGroupRestricted", "boolean"),
+    ("clientType", "string"),
+];
+const LAUNCHABLE: &[(&str, &str)] = &[("hasLaunchURL", "boolean")];
+const HISTORY: &[(&str, &str)] =
+    &[("userID", "string"), ("clientName", "string"), ("event", "string"), ("location", "string")];
 
 #[rustfmt::skip]
 pub const OPERATIONS: &[Operation] = &[
-    get("/api/users", Admin, "List people; filters: isAdmin, disabled, emailVerified", PageOf("User")),
+    list("/api/users", Admin, "List people", "User", SEARCHED, PEOPLE),
     post("/api/users", Admin, "Register a person", Some("UserInput"), 201, One("User")),
     get("/api/users/me", Person, "Who is asking", One("User")),
     put("/api/users/me", Person, "Change one's own profile", "UserInput", One("User")),
@@ -100,7 +145,7 @@ pub const OPERATIONS: &[Operation] = &[
     delete("/api/users/{id}/sessions", Admin, "Sign a person out everywhere"),
     delete("/api/users/{id}/sessions/{session}", Admin, "End one session of a person"),
 
-    get("/api/user-groups", Admin, "List groups", PageOf("GroupInList")),
+    list("/api/user-groups", Admin, "List groups", "GroupInList", SEARCHED, &[]),
     post("/api/user-groups", Admin, "Create a group", Some("GroupInput"), 201, One("Group")),
     get("/api/user-groups/{id}", Admin, "A group with its members", One("Group")),
     put("/api/user-groups/{id}", Admin, "Rename a group", "GroupInput", One("Group")),
@@ -108,7 +153,7 @@ pub const OPERATIONS: &[Operation] = &[
     put("/api/user-groups/{id}/users", Admin, "Set the members of a group", "UserIds", One("Group")),
     put("/api/user-groups/{id}/allowed-oidc-clients", Admin, "Set the apps of a group", "ClientIds", One("Group")),
 
-    get("/api/oidc/clients", Admin, "List apps; filters: isPublic, pkceEnabled, requiresReauthentication, requiresPushedAuthorizationRequests, skipConsent, isGroupRestricted, clientType", PageOf("ClientInList")),
+    list("/api/oidc/clients", Admin, "List apps", "ClientInList", SEARCHED, APPS),
     post("/api/oidc/clients", Admin, "Register an app", Some("ClientInput"), 201, One("Client")),
     get("/api/oidc/clients/{id}", Admin, "An app", One("Client")),
     put("/api/oidc/clients/{id}", Admin, "Change an app", "ClientInput", One("Client")),
@@ -116,14 +161,14 @@ pub const OPERATIONS: &[Operation] = &[
     get("/api/oidc/clients/{id}/meta", Anybody, "What everybody may know of an app", One("ClientMeta")),
     put("/api/oidc/clients/{id}/allowed-user-groups", Admin, "Restrict an app to groups", "UserGroupIds", One("ClientWithoutGroups")),
     get("/api/oidc/clients/{id}/secrets", Admin, "The secrets of an app, without their values", ListOf("Secret")),
-    post("/api/oidc/clients/{id}/secrets", Admin, "Add a secret, shown this once", Some("SecretInput"), 201, One("NewSecret")),
+    post("/api/oidc/clients/{id}/secrets", Admin, "Add a secret, shown this once", Some(SECRET), 201, One("NewSecret")),
     delete("/api/oidc/clients/{id}/secrets/{secret}", Admin, "Remove a secret"),
-    post("/api/oidc/clients/{id}/secret", Admin, "Replace all secrets by a new one", None, 200, One("SecretValue")),
+    post("/api/oidc/clients/{id}/secret", Admin, "Replace all secrets by a new one", Some(SECRET), 200, One("SecretValue")),
 
-    get("/api/oidc/users/me/authorized-clients", Person, "What one allowed apps; filter: hasLaunchURL", PageOf("AuthorizedClient")),
+    list("/api/oidc/users/me/authorized-clients", Person, "What one allowed apps", "AuthorizedClient", UNSEARCHED, LAUNCHABLE),
     delete("/api/oidc/users/me/authorized-clients/{client}", Person, "Withdraw a consent; what the app was given ends"),
-    get("/api/oidc/users/me/clients", Person, "The apps that one may use; filter: hasLaunchURL", PageOf("UsableClient")),
-    get("/api/oidc/users/{id}/authorized-clients", Admin, "What a person allowed apps; filter: hasLaunchURL", PageOf("AuthorizedClient")),
+    list("/api/oidc/users/me/clients", Person, "The apps that one may use", "UsableClient", UNSEARCHED, LAUNCHABLE),
+    list("/api/oidc/users/{id}/authorized-clients", Admin, "What a person allowed apps", "AuthorizedClient", UNSEARCHED, LAUNCHABLE),
 
     get("/api/custom-claims/suggestions", Admin, "Keys of custom claims in use", ListOf("Text")),
     put("/api/custom-claims/user/{id}", Admin, "Set the custom claims of a person", "CustomClaims", One("CustomClaims")),
@@ -133,15 +178,15 @@ pub const OPERATIONS: &[Operation] = &[
     delete("/api/sessions/{id}", Person, "End one of one's own sessions"),
     post("/api/sessions/end-all", Person, "Sign out everywhere, here too", None, 204, Nothing),
 
-    get("/api/audit-logs", Person, "One's own history; filters as for everybody's", PageOf("AuditLog")),
-    get("/api/audit-logs/all", Admin, "The history; filters: userID, clientName, event, location (internal or external)", PageOf("AuditLog")),
+    list("/api/audit-logs", Person, "One's own history", "AuditLog", SEARCHED, HISTORY),
+    list("/api/audit-logs/all", Admin, "The history; location is internal or external", "AuditLog", SEARCHED, HISTORY),
     get("/api/audit-logs/filters/client-names", Admin, "Apps in the history", ListOf("Text")),
     get("/api/audit-logs/filters/users", Admin, "People in the history, by id", One("Names")),
     get("/api/events", Admin, "The log by position, as it is stored, personal values opened", One("Events")),
 
-    get("/api/api-keys", Person, "One's own API keys", PageOf("ApiKey")),
+    list("/api/api-keys", Person, "One's own API keys", "ApiKey", UNSEARCHED, &[]),
     post("/api/api-keys", Browser, "Create an API key, shown this once", Some("ApiKeyInput"), 201, One("NewApiKey")),
-    post("/api/api-keys/{id}/renew", Browser, "A new key for an expired one", Some("ApiKeyInput"), 200, One("NewApiKey")),
+    post("/api/api-keys/{id}/renew", Browser, "A new key for an expired one", Some("ApiKeyRenewal"), 200, One("NewApiKey")),
     delete("/api/api-keys/{id}", Person, "Revoke an API key"),
 
     get("/api/webauthn/login/start", Anybody, "Options of a sign-in", One("RequestOptions")),
@@ -152,7 +197,7 @@ pub const OPERATIONS: &[Operation] = &[
     get("/api/webauthn/reauthenticate/start", Browser, "Options of a step-up", One("RequestOptions")),
     post("/api/webauthn/reauthenticate", Browser, "Step up", Some("AuthenticationResponse"), 204, Nothing),
     get("/api/webauthn/credentials", Person, "One's own passkeys", ListOf("Passkey")),
-    Operation { method: "patch", path: "/api/webauthn/credentials/{id}", who: Person, summary: "Rename a passkey", body: Some("PasskeyName"), status: 200, answer: One("Passkey"), conditional: false },
+    Operation { method: "patch", body: Some("PasskeyName"), ..get("/api/webauthn/credentials/{id}", Person, "Rename a passkey", One("Passkey")) },
     delete("/api/webauthn/credentials/{id}", Browser, "Remove a passkey, never the last one"),
     get("/api/webauthn/signals", Browser, "What the WebAuthn Signal API tells the authenticator", One("Signals")),
     post("/api/enrollment/start", Anybody, "Options of an enrollment, in a browser that opened a link", Some("UserInput"), 200, One("CreationOptions")),
@@ -160,7 +205,7 @@ pub const OPERATIONS: &[Operation] = &[
 
     get("/api/application-configuration", Anybody, "Settings that everybody may know", ListOf("PublicSetting")),
     get("/api/application-configuration/all", Admin, "Pocket ID's settings that mean something here; secrets are masked", ListOf("Setting")),
-    Operation { method: "put", path: "/api/application-configuration", who: Admin, summary: "Always refused (ui_config_disabled): settings are in the environment of the server", body: Some("Names"), status: 403, answer: One("Error"), conditional: false },
+    Operation { method: "put", body: Some("Names"), status: 403, ..get("/api/application-configuration", Admin, "Always refused (ui_config_disabled): settings are in the environment of the server", One("Error")) },
     post("/api/application-configuration/test-email", Admin, "Ask for a mail to oneself", None, 204, Nothing),
 
     get("/api/version/current", Person, "The version, and that of the API it is compatible with", One("Version")),

@@ -280,10 +280,11 @@ pub fn all() -> Value {
         (
             "ApiKeyInput",
             input(
-                &["expiresAt"],
+                &["name", "expiresAt"],
                 &[("name", text.clone()), ("description", maybe(text.clone())), ("expiresAt", time.clone())],
             ),
         ),
+        ("ApiKeyRenewal", input(&["expiresAt"], &[("expiresAt", time.clone())])),
         (
             "Passkey",
             object(&[

@@ -86,13 +86,13 @@ fn of_this_node(readings: &Arc<Readings>) {
     let says = "Connections of the pool for reading";
     gauge(readings, "db.client.connection.count", "{connection}", says, |readings, gauge| {
         let (all, idle) = (readings.sources.pool.size(), readings.sources.pool.num_idle());
-        let state = |state| [KeyValue::new("db.client.connection.state", state)];
+        let state = |state| [pool(), KeyValue::new("db.client.connection.state", state)];
         gauge.observe(idle as f64, &state("idle"));
         gauge.observe(f64::from(all) - idle as f64, &state("used"));
     });
     let says = "The most connections that the pool may have";
     gauge(readings, "db.client.connection.max", "{connection}", says, |readings, gauge| {
-        gauge.observe(f64::from(readings.sources.pool.options().get_max_connections()), &[]);
+        gauge.observe(f64::from(readings.sources.pool.options().get_max_connections()), &[pool()]);
     });
 }
 
@@ -108,6 +108,11 @@ fn gauge(
     let gauge = meter.f64_observable_gauge(name).with_unit(unit).with_description(says);
     // The provider keeps the callback; the handle is of no use.
     _ = gauge.with_callback(move |gauge| observe(&readings, gauge)).build();
+}
+
+/// The conventions ask for the pool's name.
+fn pool() -> KeyValue {
+    KeyValue::new("db.client.connection.pool.name", "readers")
 }
 
 fn projection(name: &str) -> KeyValue {

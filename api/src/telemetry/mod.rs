@@ -110,6 +110,8 @@ impl Told {
         let targets = config.log_level.parse::<Targets>();
         let targets = targets.context("LOG_LEVEL: use error, warn, info, debug or trace, or a filter by module")?;
         let targets = targets.with_target("sqlx::query", LevelFilter::WARN);
+        // "already exists, skipping", at every start.
+        let targets = targets.with_target("sqlx::postgres::notice", LevelFilter::WARN);
         // It writes down what it was sent, at whatever length; what came of it is on the record.
         Ok(Self(targets.with_target("webauthn_rs_core", LevelFilter::OFF)))
     }

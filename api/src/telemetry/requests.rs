@@ -62,6 +62,7 @@ impl Requests {
             http.request.method = method,
             http.route = template,
             http.response.status_code = tracing::field::Empty,
+            "error.type" = tracing::field::Empty,
             url.scheme = self.scheme,
         );
         Begun { span, at: Instant::now(), method, route }
@@ -71,6 +72,7 @@ impl Requests {
         begun.span.record("http.response.status_code", status.as_u16());
         if status.is_server_error() {
             begun.span.record("otel.status_code", "error");
+            begun.span.record("error.type", status.as_str());
         }
         let Some(duration) = &self.duration else { return };
         let mut attributes = vec![
@@ -82,7 +84,7 @@ impl Requests {
             attributes.push(KeyValue::new("http.route", route.as_str().to_owned()));
         }
         if status.is_server_error() {
-            attributes.push(KeyValue::new("error.type", status.as_u16().to_string()));
+            attributes.push(KeyValue::new("error.type", status.as_str().to_owned()));
         }
         duration.record(begun.at.elapsed().as_secs_f64(), &attributes);
     }

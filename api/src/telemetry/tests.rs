@@ -1,10 +1,16 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;
+use uuid::Uuid;
 
 use super::lines::Lines;
+use super::requests::Requests;
 use super::trace;
 use crate::config::LogFormat;
 
@@ -93,5 +99,25 @@ fn trace_context_3_2_only_a_whole_traceparent_of_version_00_counts() {
         "00-+af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     ] {
         assert!(trace::parse(bad).is_none(), "{bad}");
+    }
+}
+
+#[test]
+fn a_request_that_fails_here_says_so_by_the_conventions_and_a_refused_one_does_not() {
+    for (status, error) in [(StatusCode::SERVICE_UNAVAILABLE, true), (StatusCode::FORBIDDEN, false)] {
+        let kept = Kept::default();
+        let spans = tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .with_span_events(FmtSpan::CLOSE)
+            .with_writer(kept.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(spans), || {
+            let requests = Requests::new(false, true);
+            let begun = requests.begin(&Request::new(Body::empty()), Uuid::nil());
+            requests.end(&begun, status);
+        });
+        let told = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert!(told.contains(&format!("http.response.status_code={}", status.as_u16())), "{told}");
+        assert_eq!(told.contains("error.type=\"503\""), error, "{told}");
+        assert_eq!(told.contains("otel.status_code=\"error\""), error, "{told}");
     }
 }

@@ -26,14 +26,14 @@ pub(super) fn client(event: &ClientEvent, whom: &Whom, by: Part) -> Sentence {
         }
         ClientEvent::SecretRemoved { .. } => [by, text(" removed a secret of "), app(id)].into(),
         ClientEvent::AccessRestricted { before, after } => {
-            let mut parts = vec![by];
-            if after.is_empty() {
-                parts.extend([text(" left no group that may use "), app(id)]);
-            } else {
-                parts.extend([text(" limited "), app(id), text(" to ")]);
+            // Whether the app is only for chosen groups is a setting of its own, of which this says nothing.
+            let chose = if after.is_empty() { " chose no group any more for " } else { " chose the groups for " };
+            let mut parts = vec![by, text(chose), app(id)];
+            if !after.is_empty() {
+                parts.push(text(": "));
                 parts.extend(changes::groups(after));
             }
-            Sentence::from(parts).with(changes::allowed_groups(before, after))
+            Sentence::from(parts).with(changes::chosen_groups(before, after))
         }
         ClientEvent::Disabled => [by, text(" disabled "), app(id)].into(),
         ClientEvent::Enabled => [by, text(" enabled "), app(id), text(" again")].into(),
@@ -109,9 +109,13 @@ pub(super) fn group(event: &GroupEvent, stream: &str, by: Part) -> Sentence {
     }
 }
 
-pub(super) fn signing_key(event: &SigningKeyEvent, kid: &str) -> Sentence {
+pub(super) fn signing_key(event: &SigningKeyEvent, kid: &str, actor: &Actor, by: Part) -> Sentence {
     let key = strong(kid);
     match event {
+        // By itself a key goes when all that it signed has ended long since.
+        SigningKeyEvent::Removed { .. } if *actor == Actor::Operator => {
+            [by, text(" withdrew the signing key "), key, text("; nothing that it signed counts any more")].into()
+        }
         SigningKeyEvent::Staged { algorithm, .. } => {
             [text("The signing key "), key, text(format!(" was published for {algorithm}, to sign later"))].into()
         }

@@ -52,6 +52,17 @@ pub(super) fn profile(before: &Profile, after: &Profile) -> Vec<Change> {
     ])
 }
 
+/// Whether the e-mail address counts as proven. The event says how it is now: it was the other way round if nothing else
+/// changed, and another address begins anew.
+pub(super) fn verification(before: &Profile, after: &Profile, verified: bool) -> Vec<Change> {
+    let was = match before == after {
+        true => yes(!verified),
+        false if before.email == after.email || after.email.is_none() => return Vec::new(),
+        false => String::new(),
+    };
+    one("E-mail address verified", &was, &yes(verified))
+}
+
 pub(super) fn group_names(before: &GroupNames, after: &GroupNames) -> Vec<Change> {
     all([
         ("Name", before.friendly_name.clone(), after.friendly_name.clone()),
@@ -114,11 +125,11 @@ fn lasting(seconds: i64) -> String {
     if number == 1 { format!("1 {unit}") } else { format!("{number} {unit}s") }
 }
 
-pub(super) fn allowed_groups(before: &[GroupId], after: &[GroupId]) -> Vec<Change> {
+pub(super) fn chosen_groups(before: &[GroupId], after: &[GroupId]) -> Vec<Change> {
     if before == after {
         return Vec::new();
     }
-    vec![Change { what: "Groups that may use it".to_owned(), before: groups(before), after: groups(after) }]
+    vec![Change { what: "Chosen groups".to_owned(), before: groups(before), after: groups(after) }]
 }
 
 /// Groups with commas between them.

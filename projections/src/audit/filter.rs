@@ -56,11 +56,13 @@ impl Kind {
     }
 }
 
-/// What people do to others, to apps and to groups; not what they do to their own account.
+/// What people do to others, to apps and to groups, and whatever is done on the server; not what they do to their own
+/// account.
 const ADMIN_CHANGES: &str = "(event_name LIKE ANY ('{client.%,group.%}')
      OR event_name IN ('enrollment.issued', 'enrollment.revoked')
      OR event_name LIKE 'user.%' AND actor_id <> user_id
-     OR event_name = 'session.ended' AND actor_id <> user_id)";
+     OR event_name = 'session.ended' AND actor_id <> user_id
+     OR actor = 'operator')";
 
 /// Unknown where nothing is known of the origin: for what no request asked, or once it was erased.
 const IS_INTERNAL: &str = "(CASE WHEN country IS NULL AND city IS NOT NULL THEN true

@@ -4,6 +4,7 @@ use chancery_domain::Recorded;
 use chancery_domain::api_key::ApiKeyEvent;
 use chancery_domain::enrollment::{EnrollmentEvent, Purpose, RevokedWhy};
 use chancery_domain::ids::UserId;
+use chancery_domain::personal::Change;
 use chancery_domain::user::{EnrolledVia, RegisteredVia, RemovedBy, UserEvent};
 
 use super::changes;
@@ -24,8 +25,10 @@ pub(super) fn user(event: &UserEvent, recorded: &Recorded, whom: &Whom, by: Part
             let newcomer = Part::Thing { thing: Thing::Person(id), name };
             registered(newcomer, *is_admin, *via, by).with(changes::first_profile(profile.known()))
         }
-        UserEvent::ProfileChanged { change, .. } => {
-            let changes = change.known().map(|change| changes::profile(&change.before, &change.after));
+        UserEvent::ProfileChanged { change, email_verified } => {
+            let changes = change.known().map(|Change { before, after }| {
+                [changes::profile(before, after), changes::verification(before, after, *email_verified)].concat()
+            });
             Sentence::from(whose(" changed their profile", " changed the profile of "))
                 .with(changes.unwrap_or_default())
         }

@@ -69,7 +69,7 @@ impl Sentence {
             Event::Grant(event) => apps::grant(event, whom),
             Event::Group(event) => apps::group(event, &recorded.aggregate_id, by),
             Event::EncryptionKey(event) => apps::encryption_key(event, &recorded.aggregate_id, by),
-            Event::SigningKey(event) => apps::signing_key(event, &recorded.aggregate_id),
+            Event::SigningKey(event) => apps::signing_key(event, &recorded.aggregate_id, &recorded.context.actor, by),
         }
     }
 

@@ -7,6 +7,7 @@ mod letter;
 pub mod queue;
 
 use chancery_adapters::event_store::{Feed, FeedError};
+use chancery_adapters::postgres;
 use opentelemetry::global;
 use opentelemetry::metrics::Counter;
 use sqlx::types::Json;
@@ -62,6 +63,21 @@ enum Stopped {
     Database(#[from] sqlx::Error),
 }
 
+impl Stopped {
+    /// A database that is away comes back; an event that cannot be read needs somebody.
+    fn tell(&self) {
+        let is_away = match self {
+            Self::Silent => true,
+            Self::Database(error) | Self::Feed(FeedError::Database(error)) => postgres::is_away(error),
+            Self::Feed(_) => false,
+        };
+        match is_away {
+            true => tracing::warn!(error = %self, "the outbox waits for the database"),
+            false => tracing::error!(error = %self, "the outbox stopped"),
+        }
+    }
+}
+
 impl Outbox {
     pub fn new(pool: PgPool, feed: Feed, device: Device, sign_ins: bool) -> Self {
         let dropped = global::meter("chancery")
@@ -87,7 +103,7 @@ impl Outbox {
                     // Another node is at it.
                     Ok(None) => break,
                     Err(error) => {
-                        tracing::error!(%error, "the outbox stopped");
+                        error.tell();
                         tokio::time::sleep(RETRY).await;
                         break;
                     }

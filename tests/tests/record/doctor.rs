@@ -1,12 +1,16 @@
 //! `chancery doctor` on databases that are well, unprepared, and set up with another key.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Output;
+use std::time::{Duration, Instant};
 
 use chancery_adapters::postgres;
 use chancery_adapters::vault::Vault;
 use chancery_domain::secret::Secret;
 use chancery_tests::node::ENCRYPTION_KEY;
 use chancery_tests::postgres::{fresh_database, url_of};
+use chancery_tests::process::Process;
 use chancery_tests::relay::Relay;
 use chancery_tests::server::Server;
 use sqlx::postgres::PgConnectOptions;
@@ -84,6 +88,72 @@ async fn a_pooler_that_passes_no_search_path_on_is_named_by_it_and_stops_the_sta
     let mut connection = postgres::connect(&database).await.unwrap();
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname IN ('public', 'views')";
     assert_eq!(sqlx::query_scalar::<_, i64>(tables).fetch_one(&mut connection).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_named_at_once_with_the_cause() {
+    let nobody: Url = "postgres://chancery@127.0.0.1:1/chancery".parse().unwrap();
+    let begun = Instant::now();
+
+    let [doctor, server] = [chancery("doctor", &nobody, &[]).await, chancery("serve", &nobody, &[]).await];
+
+    let says = String::from_utf8(doctor.stdout).unwrap();
+    assert!(!doctor.status.success() && says.contains("BAD   database"), "{says}");
+    assert!(says.contains("Connection refused"), "{says}");
+    let says = String::from_utf8(server.stderr).unwrap();
+    assert!(!server.status.success());
+    assert_eq!(says.matches("Connection refused").count(), 1, "nothing is said twice: {says}");
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn a_setting_that_is_no_text_is_named_and_not_repeated() {
+    let garbled = |name: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chancery_node"));
+        command.arg("healthcheck").env_clear().env(name, OsStr::from_bytes(b"\xff a key of bytes")).env("PORT", "1");
+        command
+    };
+
+    let says = String::from_utf8(garbled("ENCRYPTION_KEY").output().await.unwrap().stderr).unwrap();
+    assert_eq!(says, "chancery: ENCRYPTION_KEY is no text in UTF-8\n");
+    let says = String::from_utf8(garbled("OF_ANOTHER_PROGRAM").output().await.unwrap().stderr).unwrap();
+    assert!(says.contains("the server does not listen"), "{says}");
+}
+
+/// Somebody who is locked out, in a shell that lacks the server's settings.
+#[tokio::test]
+async fn a_command_about_what_is_there_makes_no_other_instance() {
+    let folder = std::env::temp_dir().join(format!("chancery-nothing-there-{}", std::process::id()));
+    for command in [&["one-time-access-token", "ada"][..], &["rebuild"], &["sign-out-everybody"], &["doctor"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_chancery_node"))
+            .args(command)
+            .env_clear()
+            .env("DATA_DIR", &folder)
+            .output()
+            .await
+            .unwrap();
+        let says = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        let is_told = match command[0] {
+            "doctor" => says.contains("mind  database") && says.contains("none yet"),
+            _ => !output.status.success() && says.contains(&format!("no database in {}", folder.display())),
+        };
+        assert!(is_told, "{command:?}: {says}");
+        assert!(!folder.exists(), "{command:?}");
+    }
+}
+
+#[tokio::test]
+async fn that_a_command_ends_with_its_embedded_database_is_no_error() {
+    let folder = std::env::temp_dir().join(format!("chancery-ends-{}", std::process::id()));
+    let process = Process::embedded(env!("CARGO_BIN_EXE_chancery_node"), &folder);
+
+    let output = process.run(&["setup"]).await;
+
+    let link = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && link.contains("/enroll/"), "{link}");
+    let says = String::from_utf8(output.stderr).unwrap();
+    assert!(!says.contains("ERROR"), "{says}");
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[tokio::test]

@@ -147,6 +147,14 @@ async fn a_client_has_pocket_ids_members_and_keeps_the_order_of_its_urls() {
     let legacy = admin.post("/api/oidc/clients/wiki/secret", &json!({})).await.expect(200).json();
     assert_eq!(members(&legacy), ["secret"]);
     assert_eq!(admin.get("/api/oidc/clients/wiki/secrets").await.json().as_array().unwrap().len(), 1);
+    for _ in 1..20 {
+        admin.post("/api/oidc/clients/wiki/secrets", &json!({})).await.expect(201);
+    }
+    admin.post("/api/oidc/clients/wiki/secrets", &json!({})).await.expect(400);
+    admin.post("/api/oidc/clients/wiki/secret", &json!({})).await.expect(200);
+    assert_eq!(admin.get("/api/oidc/clients/wiki/secrets").await.json().as_array().unwrap().len(), 1);
+    let unnamed = admin.post("/api/oidc/clients", &json!({ "id": "", "name": "Unnamed" })).await.expect(201).json();
+    assert!(unnamed["id"].as_str().unwrap().parse::<uuid::Uuid>().is_ok());
     let taken = admin.post("/api/oidc/clients", &input).await.expect(409).json();
     assert_eq!(taken["code"], "client_id_already_exists");
     admin.send(Method::DELETE, "/api/oidc/clients/wiki", None, &[]).await.expect(204);

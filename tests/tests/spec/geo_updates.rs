@@ -230,6 +230,28 @@ async fn rl07_a_copy_that_cannot_be_renewed_for_thirty_days_is_dropped() {
 }
 
 #[tokio::test]
+async fn rl07_a_copy_that_was_put_there_by_hand_is_as_old_as_its_file() {
+    let node = Node::permalink().await;
+    node.updates.look().await;
+    node.maker.lock().unwrap().refusal = Some(StatusCode::UNAUTHORIZED);
+
+    node.clock.advance(Duration::days(29));
+    let file = node.folder.join("GeoLite2-City.mmdb");
+    std::fs::write(&file, database()).unwrap();
+    let by_hand = std::fs::File::options().write(true).open(&file).unwrap();
+    by_hand.set_modified((NOON + Duration::days(29)).into()).unwrap();
+    node.clock.advance(Duration::days(2));
+    node.updates.look().await;
+    assert_eq!(node.files(), ["GeoLite2-City.mmdb"]);
+    assert!(node.knows_linkoping());
+    assert_eq!(node.updates.status().fetched_at, Some(NOON + Duration::days(29)));
+
+    node.clock.advance(Duration::days(29));
+    node.updates.look().await;
+    assert!(node.files().is_empty());
+}
+
+#[tokio::test]
 async fn a_mirror_serves_the_file_itself_or_compressed() {
     for packed in [database(), gz(&database())] {
         let node = Node::new(None, "{storage}/city.mmdb").await;

@@ -1,8 +1,13 @@
 //! The history: sentences that people understand, for those who may read them.
 
+use chancery_api::accounts;
+use chancery_api::http::caller::Caller;
+use chancery_domain::actor::Actor;
+use chancery_domain::context::Context;
 use chancery_tests::node::Person;
 use chancery_tests::server::Server;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// In every private RSA key: the algorithm's identifier (RFC 5208), long enough not to turn up in ciphertext.
 const PKCS_8: &str = "ADANBgkqhkiG9w0BAQEF";
@@ -104,4 +109,36 @@ async fn the_page_is_filtered_by_app_and_person() {
     assert!(of_app.contains("added the app") && !of_app.contains("signed in with"), "{of_app}");
     let of_person = root.visitor.get(&format!("/admin/history?person={}", ada.id)).await.expect(200).text;
     assert!(of_person.contains("signed in with") && !of_person.contains("added the app"), "{of_person}");
+}
+
+/// A node that cannot reach the database says so beside the checkpoint; with nothing new to take, nobody else would take it
+/// back, and an alert would go on for as long as nothing happens.
+#[tokio::test]
+async fn that_the_database_was_away_is_forgotten_once_it_is_back() {
+    let server = Server::start().await;
+    assert!(server.app.history_reached(server.app.store.head()).await);
+    sqlx::query("UPDATE checkpoints SET failure = 'the connection was closed'")
+        .execute(&server.app.pool)
+        .await
+        .unwrap();
+
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let failed = "SELECT count(*) FROM checkpoints WHERE failure IS NOT NULL";
+    while sqlx::query_scalar::<_, i64>(failed).fetch_one(&server.app.pool).await.unwrap() > 0 {
+        assert!(std::time::Instant::now() < deadline, "it is still said to have stopped");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_done_on_the_server_is_among_the_changes_by_admins() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+    let operator = Context::internal(Actor::Operator, Uuid::new_v4());
+    accounts::sign_out_everybody(&server.app, &Caller::trusted(operator)).await.unwrap();
+
+    root.sign_in().await.expect(200);
+    let page = root.visitor.get("/admin/history?kind=admin_changes").await.expect(200).text;
+
+    assert!(page.contains("Somebody on the server"), "{page}");
 }

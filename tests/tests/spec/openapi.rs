@@ -2,6 +2,9 @@
 
 use chancery_tests::server::Server;
 use reqwest::Method;
+use serde_json::json;
+use time::Duration;
+use time::format_description::well_known::Rfc3339;
 
 #[tokio::test]
 async fn the_document_is_served_and_names_this_issuer() {
@@ -43,4 +46,48 @@ async fn every_reference_of_the_document_leads_somewhere() {
     for name in document["components"]["schemas"].as_object().unwrap().keys() {
         assert!(text.contains(&format!("#/components/schemas/{name}\"")), "{name} is not used");
     }
+}
+
+/// A generated client asks by what the document names, and must get what it asked for.
+#[tokio::test]
+async fn what_narrows_a_list_is_in_the_document_and_nothing_else_is() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+    let wiki = server.client(&json!({})).await;
+    root.authorize(&wiki, &[]).await.expect(303);
+    let end = (server.app.now() + Duration::days(1)).format(&Rfc3339).unwrap();
+    root.visitor.post("/api/api-keys", &json!({ "name": "Deploy", "expiresAt": end })).await.expect(201);
+    root.visitor.post("/api/user-groups", &json!({ "name": "ops", "friendlyName": "Ops" })).await.expect(201);
+    let document = chancery_api::openapi::document(server.issuer());
+
+    let mut lists = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let parameters = operations["get"]["parameters"].as_array().into_iter().flatten();
+        let parameters: Vec<_> =
+            parameters.map(|one| (one["name"].as_str().unwrap(), one["schema"]["items"]["type"].as_str())).collect();
+        if !parameters.iter().any(|(name, _)| *name == "pagination[page]") {
+            continue;
+        }
+        lists += 1;
+        let path = path.replace("{id}", &root.id);
+        let mut total = async |query: &str| {
+            let list = root.visitor.get(&format!("{path}?{query}")).await.expect(200).json();
+            list["pagination"]["totalItems"].as_i64().unwrap()
+        };
+        let all = total("").await;
+        assert!(all > 0, "{path}");
+        let is_searched = parameters.iter().any(|(name, _)| *name == "search");
+        assert_eq!(total("search=nothing-is-called-so").await == 0, is_searched, "{path}");
+        for (name, kind) in parameters.iter().filter(|(name, _)| name.starts_with("filters[")) {
+            match kind {
+                Some("boolean") => {
+                    let halves = [total(&format!("{name}=true")).await, total(&format!("{name}=false")).await];
+                    assert_eq!(halves.iter().sum::<i64>(), all, "{path} {name}");
+                    assert_eq!(total(&format!("{name}=true&{name}=false")).await, all, "{path} {name}");
+                }
+                _ => assert_eq!(total(&format!("{name}=nothing-is-called-so")).await, 0, "{path} {name}"),
+            }
+        }
+    }
+    assert_eq!(lists, 9);
 }

@@ -125,6 +125,38 @@ async fn is_nobody_soon(person: &mut Person) {
 }
 
 #[tokio::test]
+async fn the_history_tells_a_session_that_was_ended_here_from_one_elsewhere() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let mut other = elsewhere(&server, &ada).await;
+    let mut third = elsewhere(&server, &ada).await;
+    let mut ids = Vec::new();
+    for person in [&mut ada, &mut other, &mut third] {
+        let listed = person.visitor.get("/api/sessions").await.expect(200).json();
+        let here = listed.as_array().unwrap().iter().find(|row| row["current"] == true).unwrap();
+        ids.push(here["id"].as_str().unwrap().to_owned());
+    }
+
+    let path = format!("/api/sessions/{}", ids[1]);
+    ada.visitor.send(reqwest::Method::DELETE, &path, None, &[]).await.expect(204);
+    third.visitor.form(&format!("/account/sessions/{}/end", ids[2]), &[]).await.expect(303);
+    let path = format!("/api/sessions/{}", ids[0]);
+    ada.visitor.send(reqwest::Method::DELETE, &path, None, &[]).await.expect(204);
+
+    let ended = server.admin.clone().get("/api/audit-logs/all?filters[event]=SESSION_ENDED").await.expect(200).json();
+    let told = ended["data"].as_array().unwrap().iter().map(|row| row["data"]["description"].as_str().unwrap());
+    let told: Vec<_> = told.map(|says| says.split_once(" signed ").unwrap().1.to_owned()).collect();
+    assert_eq!(told, ["out", "out", "out another device"]);
+}
+
+#[tokio::test]
+async fn the_sessions_of_nobody_are_not_found() {
+    let server = Server::start().await;
+    let answer = server.admin.clone().get(&format!("/api/users/{}/sessions", uuid::Uuid::new_v4())).await.expect(404);
+    assert_eq!(answer.json()["code"], "user_not_found");
+}
+
+#[tokio::test]
 async fn se03_disabling_ends_everything_and_enabling_revives_nothing() {
     let server = Server::start().await;
     let mut ada = server.person("ada").await;

@@ -28,6 +28,7 @@ async fn ad13_metrics_are_on_a_listener_of_their_own_and_visitors_choose_no_labe
         "chancery_enrollments_total{otel_scope_name=\"chancery\",via=\"link\"} 1",
         "chancery_sessions_active{otel_scope_name=\"chancery\"} 1",
         "chancery_projection_stopped{otel_scope_name=\"chancery\",projection=\"audit\"} 0",
+        "db_client_connection_max{db_client_connection_pool_name=\"readers\",otel_scope_name=\"chancery\"} 16",
     ] {
         let mut labels: Vec<_> = line.split(['{', '}', ',']).map(str::trim).collect();
         labels.sort_unstable();

@@ -119,3 +119,21 @@ fn every_event_about_links_keys_and_sign_ins_has_a_sentence() {
         assert_eq!(said, expected);
     }
 }
+
+#[test]
+fn a_profile_that_changed_says_what_became_of_the_proof_of_the_address() {
+    let changed = |email: &str, verified: bool| {
+        let mut after = profile("Ada");
+        after["email"] = json!(email);
+        let change = personal(json!({"before": profile("Ada"), "after": after}));
+        let event = json!({"user.profile_changed": {"change": change, "email_verified": verified}});
+        let told = told(&recorded(Actor::User(UserId(ROOT)), "user", &event), &both(), &names());
+        told.changes.into_iter().map(|change| (change.what, change.before, change.after)).collect::<Vec<_>>()
+    };
+    let proof = |before: &str, after: &str| ("E-mail address verified".to_owned(), before.to_owned(), after.to_owned());
+
+    assert_eq!(changed("ada@example.com", true), [proof("no", "yes")]);
+    assert_eq!(changed("ada@example.com", false), [proof("yes", "no")]);
+    assert_eq!(changed("ada@example.net", false)[1..], [proof("", "no")]);
+    assert_eq!(changed("ada@example.net", true)[1..], [proof("", "yes")]);
+}

@@ -41,9 +41,12 @@ fn every_event_about_apps_and_consents_has_a_sentence() {
         (by_root("client", changed), "Root changed New"),
         (by_root("client", secret), "Root made a secret for Forgejo, beginning with abcd"),
         (by_root("client", json!({"client.secret_removed": {"secret_id": KEY}})), "Root removed a secret of Forgejo"),
-        (by_root("client", restricted(json!([EDITORS]))), "Root limited Forgejo to editors"),
-        (by_root("client", restricted(json!([EDITORS, KEY]))), "Root limited Forgejo to editors, a deleted group"),
-        (by_root("client", restricted(json!([]))), "Root left no group that may use Forgejo"),
+        (by_root("client", restricted(json!([EDITORS]))), "Root chose the groups for Forgejo: editors"),
+        (
+            by_root("client", restricted(json!([EDITORS, KEY]))),
+            "Root chose the groups for Forgejo: editors, a deleted group",
+        ),
+        (by_root("client", restricted(json!([]))), "Root chose no group any more for Forgejo"),
         (by_root("client", json!("client.disabled")), "Root disabled Forgejo"),
         (by_root("client", json!("client.enabled")), "Root enabled Forgejo again"),
         (by_root("client", json!("client.deleted")), "Root deleted Forgejo"),
@@ -131,6 +134,10 @@ fn every_event_about_grants_groups_and_keys_has_a_sentence() {
             "The signing key k1 was removed",
         ),
         (
+            says(Actor::Operator, "signing_key", json!({"signing_key.removed": {"at": AT}})),
+            "Somebody on the server withdrew the signing key k1; nothing that it signed counts any more",
+        ),
+        (
             says(Actor::Operator, "encryption_key", json!({"encryption_key.rotation_started": {"replaces": "old"}})),
             "Somebody on the server put the encryption key k1 in the place of old",
         ),
@@ -178,8 +185,8 @@ fn a_claim_is_added_changed_and_removed() {
 }
 
 #[test]
-fn groups_that_may_use_an_app_go_by_their_names() {
+fn groups_chosen_for_an_app_go_by_their_names() {
     let limited = json!({"client.access_restricted": {"before": [KEY], "after": [EDITORS]}});
 
-    assert_eq!(changes(&limited, "client"), [change("Groups that may use it", "a deleted group", "editors")]);
+    assert_eq!(changes(&limited, "client"), [change("Chosen groups", "a deleted group", "editors")]);
 }

@@ -22,7 +22,7 @@ fn a_sentence_is_stored_and_read_back() {
     let stored = serde_json::to_value(&sentence).unwrap();
 
     assert_eq!(stored["parts"][0], json!({"thing": {"kind": "person", "id": ROOT}}));
-    assert_eq!(stored["parts"][1], json!({"text": " limited "}));
+    assert_eq!(stored["parts"][1], json!({"text": " chose the groups for "}));
     assert_eq!(stored["parts"][2], json!({"thing": {"kind": "app", "id": "forgejo"}}));
     assert_eq!(serde_json::from_value::<Sentence>(stored).unwrap(), sentence);
 }
@@ -47,8 +47,8 @@ fn what_is_gone_goes_by_its_last_name_or_by_none() {
     let last = [(Thing::Group(GroupId(EDITORS)), "editors".to_owned())].into();
     let remembered = told(&recorded, &both(), &Names { last, ..Names::default() });
 
-    assert_eq!(nothing.text(), "A person who was erased limited forgejo to a deleted group");
-    assert_eq!(remembered.text(), "A person who was erased limited forgejo to editors");
+    assert_eq!(nothing.text(), "A person who was erased chose the groups for forgejo: a deleted group");
+    assert_eq!(remembered.text(), "A person who was erased chose the groups for forgejo: editors");
     assert!(remembered.parts.iter().all(|part| part.thing.is_none()));
 }
 

@@ -7,6 +7,7 @@ use chancery_api::accounts;
 use chancery_api::http::caller::Caller;
 use chancery_projections::mails::queue::{self, MailRow};
 use chancery_tests::authenticator::SoftAuthenticator;
+use chancery_tests::logged::Logged;
 use chancery_tests::mailbox::{Mailbox, Tls, certificate};
 use chancery_tests::node::Person;
 use chancery_tests::server::Server;
@@ -54,13 +55,17 @@ async fn until(mut condition: impl AsyncFnMut() -> bool) {
 async fn a_refused_mail_is_given_up_where_administrators_see_it_and_holds_up_no_other() {
     let mailbox = Mailbox::open().await;
     let server = server(&mailbox, &[]).await;
-    mailbox.refuse(Some("550 No such mailbox"));
+    let logged = Logged::listen();
+    mailbox.refuse(Some("550 <ada@example.org>: No such mailbox"));
     let id = register(&server, "ada", &json!({})).await;
     make_link(&server, &id).await;
     until(async || queue::latest(&server.app.pool, 1).await.unwrap().iter().any(|row| row.given_up_at.is_some())).await;
     mailbox.refuse(None);
     last(&server, &mailbox, 1).await;
 
+    let logged = logged.take();
+    let line = logged.lines().find(|line| line.contains("a mail was given up")).unwrap();
+    assert!(line.contains("550") && !line.contains("ada@example.org"), "whose it was is no matter of a log: {line}");
     let mut root = server.first_admin().await;
     let page = root.visitor.get("/admin/mail").await.expect(200).text;
 

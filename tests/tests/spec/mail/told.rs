@@ -219,6 +219,7 @@ async fn a_passkey_that_is_added_removed_or_stopped_is_told() {
     let removed = mailbox.when_there_are(4).await.pop().unwrap();
     assert_eq!(removed.subject(), "A passkey was removed at Chancery");
     assert!(removed.text().contains("An administrator removed one of your passkeys."));
+    assert!(removed.text().contains("ask your administrator") && !removed.text().contains("If this was not you"));
 }
 
 #[tokio::test]
