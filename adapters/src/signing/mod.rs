@@ -69,9 +69,25 @@ impl Ring {
         Self { keys, decoding, verified: Cache::new(REMEMBERED_TOKENS) }
     }
 
+    fn sign(&self, algorithm: SigningAlgorithm, typ: &str, claims: &impl Serialize) -> Result<String, SigningError> {
+        let active = self.keys.iter().filter(|key| key.algorithm == algorithm && key.status == KeyStatus::Active);
+        let mut held = active.filter_map(|key| Some((key, key.pair.as_ref()?)));
+        let (key, pair) = held.next_back().ok_or(SigningError::NoActiveKey(algorithm))?;
+        let header = Header { typ: Some(typ.to_owned()), kid: Some(key.kid.clone()), ..Header::new(jose(algorithm)) };
+        let header = serde_json::to_vec(&header).map_err(|_| SigningError::Failed)?;
+        let claims = serde_json::to_vec(claims).map_err(|_| SigningError::Failed)?;
+        let mut token = URL_SAFE_NO_PAD.encode(header);
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+        let signature = pair.sign(token.as_bytes()).map_err(|_| SigningError::Failed)?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Ok(token)
+    }
+
     /// Signature and shape of a token; what it is good for is not asked here.
     fn verify(&self, token: &str) -> Result<Arc<Verified>, TokenInvalid> {
-        let digest: [u8; 32] = Sha256::digest(token).into();
+        let digest = digest(token);
         if let Some(verified) = self.verified.get(&digest) {
             return Ok(verified);
         }
@@ -177,19 +193,24 @@ impl Keyring {
         typ: &str,
         claims: &impl Serialize,
     ) -> Result<String, SigningError> {
+        self.ring.load().sign(algorithm, typ, claims)
+    }
+
+    /// [`Keyring::sign`], for a token that will soon be presented here: it need not be verified then.
+    ///
+    /// # Errors
+    /// If there is no such key.
+    pub fn sign_and_remember(
+        &self,
+        algorithm: SigningAlgorithm,
+        typ: &str,
+        claims: &impl Serialize,
+    ) -> Result<String, SigningError> {
+        // With the ring that the key is in: where that is replaced meanwhile, the token is verified, and perhaps refused.
         let ring = self.ring.load();
-        let active = ring.keys.iter().filter(|key| key.algorithm == algorithm && key.status == KeyStatus::Active);
-        let mut held = active.filter_map(|key| Some((key, key.pair.as_ref()?)));
-        let (key, pair) = held.next_back().ok_or(SigningError::NoActiveKey(algorithm))?;
-        let header = Header { typ: Some(typ.to_owned()), kid: Some(key.kid.clone()), ..Header::new(jose(algorithm)) };
-        let header = serde_json::to_vec(&header).map_err(|_| SigningError::Failed)?;
-        let claims = serde_json::to_vec(claims).map_err(|_| SigningError::Failed)?;
-        let mut token = URL_SAFE_NO_PAD.encode(header);
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(claims, &mut token);
-        let signature = pair.sign(token.as_bytes()).map_err(|_| SigningError::Failed)?;
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        let token = ring.sign(algorithm, typ, claims)?;
+        let claims = serde_json::to_value(claims).map_err(|_| SigningError::Failed)?;
+        ring.verified.insert(digest(&token), Arc::new(Verified { typ: typ.to_owned(), claims }));
         Ok(token)
     }
 
@@ -216,6 +237,10 @@ impl Keyring {
         }
         Ok(claims)
     }
+}
+
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
 }
 
 fn jose(algorithm: SigningAlgorithm) -> Algorithm {

@@ -51,6 +51,31 @@ fn jk02_the_key_set_holds_public_members_only() {
 }
 
 #[test]
+fn a_remembered_token_is_held_to_all_but_its_signature() {
+    let ring = ring(SigningAlgorithm::ES256);
+
+    let token = ring.sign_and_remember(SigningAlgorithm::ES256, "at+jwt", &claims()).unwrap();
+
+    assert_eq!(ring.verify(&token, expected("at+jwt")), Ok(claims()));
+    assert_eq!(ring.verify(&token, expected("JWT")), Err(TokenInvalid::WrongType));
+    let later = Expected { now: NOW + 60, ..expected("at+jwt") };
+    assert_eq!(ring.verify(&token, later), Err(TokenInvalid::Expired));
+    let (rest, _) = token.rsplit_once('.').unwrap();
+    let forged = format!("{rest}.{}", URL_SAFE_NO_PAD.encode([0; 64]));
+    assert_eq!(ring.verify(&forged, expected("at+jwt")), Err(TokenInvalid::BadSignature));
+}
+
+#[test]
+fn jk04_a_remembered_token_goes_with_its_key() {
+    let keyring = ring(SigningAlgorithm::ES256);
+    let token = keyring.sign_and_remember(SigningAlgorithm::ES256, "at+jwt", &claims()).unwrap();
+
+    keyring.replace(Vec::new()).unwrap();
+
+    assert_eq!(keyring.verify(&token, expected("at+jwt")), Err(TokenInvalid::UnknownKey));
+}
+
+#[test]
 fn jk01_a_token_of_one_purpose_is_refused_for_another() {
     let ring = ring(SigningAlgorithm::ES256);
     let token = ring.sign(SigningAlgorithm::ES256, "at+jwt", &claims()).unwrap();

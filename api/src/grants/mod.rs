@@ -61,7 +61,9 @@ pub async fn tokens_for_person(
         sid: Some(authorization.session_id.to_string()),
         claims: authorization.claims.clone(),
     };
-    let access_token = sign_access_token(app, &claims)?;
+    // The app asks for UserInfo with it next.
+    let access_token = app.keyring.sign_and_remember(SigningAlgorithm::ES256, ACCESS_TOKEN, &claims);
+    let access_token = access_token.map_err(signing_failed)?;
     let id_token = match scopes.contains(OPENID) {
         false => None,
         true => {
@@ -82,9 +84,11 @@ pub async fn tokens_for_person(
     })
 }
 
-/// RFC 9068 §2.1: `typ` is `at+jwt`.
+/// RFC 9068 §2.1: the `typ` of an access token.
+pub const ACCESS_TOKEN: &str = "at+jwt";
+
 fn sign_access_token(app: &App, claims: &AccessTokenClaims) -> Result<String, ProtocolError> {
-    Ok(app.keyring.sign(SigningAlgorithm::ES256, "at+jwt", claims).map_err(signing_failed)?)
+    Ok(app.keyring.sign(SigningAlgorithm::ES256, ACCESS_TOKEN, claims).map_err(signing_failed)?)
 }
 
 fn signing_failed(error: chancery_adapters::signing::SigningError) -> OAuthError {

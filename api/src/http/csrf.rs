@@ -14,16 +14,24 @@ use crate::app::App;
 use crate::pages::render::api_error_page;
 use crate::router::is_api;
 
-/// Layer for pages and the API, not for protocol endpoints.
+/// Layer for what takes a file. Protocol endpoints need none.
 pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Response {
+    match refusal(&app, &request) {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
+    }
+}
+
+/// An answer for a request that another site may have made.
+pub fn refusal(app: &App, request: &Request) -> Option<Response> {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if safe || same_origin(request.headers(), &app.issuer) {
-        return next.run(request).await;
+        return None;
     }
     tracing::info!(error = "forbidden", reason = "it came from another site", "a request was refused");
     let says = "This request came from another site and was refused";
     let error = ApiError::new(StatusCode::FORBIDDEN, "forbidden", says);
-    if is_api(request.uri().path()) { error.into_response() } else { api_error_page(&app, &error) }
+    Some(if is_api(request.uri().path()) { error.into_response() } else { api_error_page(app, &error) })
 }
 
 fn same_origin(headers: &HeaderMap, own: &str) -> bool {

@@ -8,9 +8,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::Next;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 
@@ -36,6 +35,13 @@ impl Readiness {
         self.stopping.load(Ordering::Relaxed)
     }
 
+    /// While the node is stopping, no connection is used twice (RFC 9112 §9.6).
+    pub fn part(&self, headers: &mut HeaderMap) {
+        if self.is_stopping() {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+
     /// From here on this node wants no more requests, and takes those that come.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
@@ -49,15 +55,6 @@ pub async fn ready(State(app): State<App>) -> Response {
     } else {
         ApiError::unavailable().into_response()
     }
-}
-
-/// Layer: while the node is stopping, no connection is used twice (RFC 9112 §9.6).
-pub async fn part(State(app): State<App>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    if app.readiness.is_stopping() {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
 }
 
 /// Resolves when connections are to be closed: at SIGINT at once, since somebody sits there and waits; at SIGTERM after

@@ -2,22 +2,21 @@
 
 use std::net::IpAddr;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue};
-use axum::middleware::Next;
 use axum::response::Response;
 use chancery_domain::actor::Actor;
 use chancery_domain::context::{Context, Origin};
 use chancery_domain::personal::{Personal, Subject};
 use opentelemetry::Context as OtelContext;
 use opentelemetry::trace::TraceContextExt;
-use tracing::{Instrument, Span};
+use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use uuid::Uuid;
 
-use super::error;
 use super::remote::{Peer, Walk};
 use crate::app::App;
+use crate::telemetry::requests::Begun;
 use crate::telemetry::trace;
 
 /// Known of every request before any handler runs.
@@ -51,29 +50,39 @@ impl Circumstances {
     }
 }
 
-/// Layer: establishes the [`Circumstances`] and answers with the request id.
-pub async fn establish(
-    State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+/// A request that is being answered.
+pub struct Arrived {
+    pub request_id: Uuid,
+    pub address: IpAddr,
+    begun: Begun,
+}
+
+/// Establishes the [`Circumstances`].
+pub fn arrived(app: &App, peer: Peer, request: &mut Request) -> Arrived {
     let request_id = app.entropy.uuid_v4();
     let walk = Walk::new(peer, request.headers(), &app.config.trust_proxy, &app.config.address_header);
     let address = walk.address;
-    let begun = app.requests.begin(&request, request_id);
-    let traceparent = join_trace(&app, &begun.span, walk.peer_is_trusted, request.headers());
+    let begun = app.requests.begin(request, request_id);
+    let traceparent = join_trace(app, &begun.span, walk.peer_is_trusted, request.headers());
     let traceparent = traceparent.unwrap_or_else(|| new_trace(request_id, app.entropy.uuid_v4()));
     let circumstances = Circumstances { request_id, address, user_agent: user_agent(request.headers()), traceparent };
     request.extensions_mut().insert(circumstances);
     request.extensions_mut().insert(walk);
-    let answering = next.run(request).instrument(begun.span.clone());
-    let mut response = error::REQUEST_ID.scope(request_id, answering).await;
-    app.requests.end(&begun, response.status());
-    if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
-        response.headers_mut().insert("x-request-id", value);
+    Arrived { request_id, address, begun }
+}
+
+impl Arrived {
+    pub fn span(&self) -> Span {
+        self.begun.span.clone()
     }
-    response
+
+    /// Answers with the request id.
+    pub fn answered(&self, app: &App, response: &mut Response) {
+        app.requests.end(&self.begun, response.status());
+        if let Ok(value) = HeaderValue::from_str(&self.request_id.to_string()) {
+            response.headers_mut().insert("x-request-id", value);
+        }
+    }
 }
 
 /// Continues the trace that a trusted proxy began; what anybody else names is only linked. Answers with the request's

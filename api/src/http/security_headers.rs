@@ -1,9 +1,6 @@
 //! Headers of every answer: a content security policy without exceptions, and what else keeps a page from being abused.
 
-use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use axum::middleware::Next;
-use axum::response::Response;
 
 /// Only our own files; nothing inline, no frames, forms only to ourselves and, where a page says so, to the app.
 fn policy(form_action: &str) -> String {
@@ -20,10 +17,8 @@ const FIXED: &[(HeaderName, &str)] = &[
     (header::X_FRAME_OPTIONS, "DENY"),
 ];
 
-/// Layer: adds what an answer has not set itself.
-pub async fn add(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+/// Adds what an answer has not set itself.
+pub fn add(headers: &mut HeaderMap) {
     for (name, value) in FIXED {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
@@ -34,7 +29,6 @@ pub async fn add(request: Request, next: Next) -> Response {
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
         allow_form_action(headers, None);
     }
-    response
 }
 
 /// Lets the page's forms, and the redirects that answer them, lead to this origin or scheme as well. Browsers apply

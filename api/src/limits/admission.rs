@@ -1,26 +1,22 @@
-//! The layer that counts every request before any handler sees it, and refuses in the words of each endpoint.
+//! Every request is counted before any handler sees it, and refused in the words of each endpoint.
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use std::net::IpAddr;
+
 use axum::response::{IntoResponse, Response};
 use chancery_domain::oauth::error::{ErrorCode, OAuthError};
 
 use super::Requests;
 use crate::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::Circumstances;
 use crate::oidc;
 use crate::oidc::error::{self, ProtocolError};
 use crate::pages::render::api_error_page;
 use crate::router::{is_api, open_to_any_origin};
 
-pub async fn admit(State(app): State<App>, circumstances: Circumstances, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    let Some(requests) = requests(path) else { return next.run(request).await };
-    match app.limits.request(circumstances.address, requests, app.now()) {
-        Ok(()) => next.run(request).await,
-        Err(exhausted) => refuse(&app, path, exhausted.into(), exhausted.into()),
-    }
+/// Counts a request from this address; an answer for one that is too many.
+pub fn refusal(app: &App, path: &str, address: IpAddr) -> Option<Response> {
+    let exhausted = app.limits.request(address, requests(path)?, app.now()).err()?;
+    Some(refuse(app, path, exhausted.into(), exhausted.into()))
 }
 
 /// Which limit a path falls under. A path that nobody thought of here has the general one.

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::error::ProtocolError;
 use super::person;
 use crate::app::App;
+use crate::grants::ACCESS_TOKEN;
 use crate::http::authorization::authorization;
 use crate::http::form::{body_params, query_params};
 
@@ -128,7 +129,7 @@ pub async fn live_token(app: &App, token: &str) -> Result<Option<LiveToken>, Pro
 /// RFC 9068 §4: type, issuer, signature and expiry.
 pub fn access_claims(app: &App, token: &str) -> Option<AccessTokenClaims> {
     let expected = chancery_adapters::signing::Expected {
-        typ: "at+jwt",
+        typ: ACCESS_TOKEN,
         issuer: &app.issuer,
         now: app.now().unix_timestamp(),
         allow_expired: false,
