@@ -38,14 +38,14 @@ pub async fn serve(config: Config, telemetry: &Telemetry) -> anyhow::Result<()> 
         println!("  Set it up: open this link and create the first administrator's passkey.\n\n  {}\n", link.url);
         println!("  It works once, for 24 hours. `chancery setup` prints a new one.\n");
     }
+    // A private database serves one node: there is none to send anybody to.
+    let delay = ground.embedded.as_ref().map_or(app.config.shutdown_delay, |_| std::time::Duration::ZERO);
+    let stop = told_to_stop(app.clone(), delay)?;
     // systemd starts what waits for us.
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         tracing::warn!(%error, "systemd could not be told that we are ready");
     }
-    // A private database serves one node: there is none to send anybody to.
-    let delay = ground.embedded.as_ref().map_or(app.config.shutdown_delay, |_| std::time::Duration::ZERO);
     let (told, stopping) = tokio::sync::oneshot::channel();
-    let stop = told_to_stop(app.clone(), delay);
     let stop = async move {
         stop.await;
         told.send(()).ok();

@@ -5,12 +5,15 @@
 //! finished. A request that is sent on a connection while it is being closed could not be told from one that was carried
 //! out, and no proxy may repeat it.
 
+use std::future::Future;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::error::ApiError;
@@ -57,22 +60,23 @@ pub async fn ready(State(app): State<App>) -> Response {
     }
 }
 
-/// Resolves when connections are to be closed: at SIGINT at once, since somebody sits there and waits; at SIGTERM after
-/// `delay`, in which load balancers learn of it.
-pub async fn told_to_stop(app: App, delay: Duration) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        drop(tokio::signal::ctrl_c().await);
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => return app.readiness.stop(),
-    }
-    app.readiness.stop();
-    tracing::info!(seconds = delay.as_secs(), "stopping");
-    tokio::select! {
-        () = tokio::time::sleep(delay) => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+/// Heeds signals from here on. Resolves when connections are to be closed: at SIGINT at once, since somebody sits there
+/// and waits; at SIGTERM after `delay`, in which load balancers learn of it.
+///
+/// # Errors
+/// If the system lets no signal be heeded.
+pub fn told_to_stop(app: App, delay: Duration) -> io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => return app.readiness.stop(),
+        }
+        app.readiness.stop();
+        tracing::info!(seconds = delay.as_secs(), "stopping");
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha384};
 
 /// The beginning of each file's SHA-384, which is what sqlx compares with the one that a database ran. A release adds its
 /// own; no line is ever changed.
-const RELEASED: [(&str, &str); 21] = [
+const RELEASED: [(&str, &str); 22] = [
     ("0001_event_log", "b003540d14b2d4fb"),
     ("0002_append_events", "2e2099512569fe9a"),
     ("0003_vault", "1920195b6d331a20"),
@@ -29,6 +29,7 @@ const RELEASED: [(&str, &str); 21] = [
     ("0060_pictures", "f5b973f1922bcfb8"),
     ("0061_pruned", "95a7a5e1bb5b9eef"),
     ("0062_enabling_cuts_off", "f7b80c67035d136e"),
+    ("0063_begin_append_unasked", "0102b3cb2c7c3fd4"),
 ];
 
 /// The first of the migrations that are run while nodes of the release before still work.
