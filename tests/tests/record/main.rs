@@ -11,6 +11,7 @@ mod following;
 mod log;
 mod memory;
 mod migrations;
+mod queued;
 mod support;
 mod upgrade;
 mod vault;
