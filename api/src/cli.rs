@@ -38,7 +38,7 @@ enum Command {
     /// Print an enrollment link for a person, by username or e-mail address.
     OneTimeAccessToken {
         user: String,
-        /// All other passkeys and sessions of the person end when the link is used.
+        /// All other passkeys, sessions and API keys of the person end when the link is used.
         #[arg(long)]
         replace: bool,
     },

@@ -96,6 +96,15 @@ pub async fn find(executor: impl PgExecutor<'_>, id: ApiKeyId) -> Result<Option<
     sqlx::query_as("SELECT * FROM api_keys WHERE api_key_id = $1").bind(id.0).fetch_optional(executor).await
 }
 
+/// All keys of a person.
+pub async fn ids_of_user(executor: impl PgExecutor<'_>, user: UserId) -> Result<Vec<ApiKeyId>, sqlx::Error> {
+    let ids: Vec<Uuid> = sqlx::query_scalar("SELECT api_key_id FROM api_keys WHERE user_id = $1 ORDER BY api_key_id")
+        .bind(user.0)
+        .fetch_all(executor)
+        .await?;
+    Ok(ids.into_iter().map(ApiKeyId).collect())
+}
+
 /// `uses`: when keys were last used, for lists by that; the view does not know.
 pub async fn of_user(
     connection: &mut PgConnection,

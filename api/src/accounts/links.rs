@@ -31,7 +31,7 @@ pub struct Link {
 }
 
 /// Issues an enrollment link for a person and revokes the open ones: one for each person at a time. Whoever has a passkey
-/// already gets a recovery link, which with `replace` removes all other passkeys when it is redeemed.
+/// already gets a recovery link, which with `replace` ends all other passkeys, sessions and API keys when it is redeemed.
 ///
 /// # Errors
 /// The refusal as the API says it, here and below.

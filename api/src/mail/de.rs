@@ -38,7 +38,9 @@ pub fn words(letter: &Letter, circle: Circle<'_>) -> Words {
                 "Die Administration hat einen Link gemacht, mit dem ein neuer Passkey zu deinem Konto kommt.".into(),
             );
             if *replace {
-                words.says.push("Wird er benutzt, enden alle deine anderen Passkeys und Anmeldungen.".into());
+                words
+                    .says
+                    .push("Wird er benutzt, enden alle deine anderen Passkeys, Anmeldungen und API-Schlüssel.".into());
             }
             words
                 .says

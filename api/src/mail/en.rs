@@ -35,7 +35,7 @@ pub fn words(letter: &Letter, circle: Circle<'_>) -> Words {
                 .says
                 .push("An administrator made a link with which a new passkey can be added to your account.".into());
             if *replace {
-                words.says.push("When it is used, all your other passkeys and sessions end.".into());
+                words.says.push("When it is used, all your other passkeys, sessions and API keys end.".into());
             }
             words.says.push("The link is not in this mail: the administrator gives it to you in person.".into());
             words.then.push(format!("It can be used once, until {}.", moment(*expires_at)));

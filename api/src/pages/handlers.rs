@@ -268,7 +268,7 @@ async fn enroll(State(app): State<App>, circumstances: Circumstances, headers: H
             Purpose::Recovery { user_id, replace } => {
                 let user = existing(&app, user_id).await?;
                 let says = match replace {
-                    true => "Create a new passkey. All your other passkeys and sessions end with it.",
+                    true => "Create a new passkey. All your other passkeys, sessions and API keys end with it.",
                     false => "Create a new passkey beside the ones you have.",
                 };
                 (format!("Welcome back, {}", user.display_name), says.to_owned())

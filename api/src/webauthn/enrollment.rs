@@ -9,13 +9,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chancery_adapters::event_store::ExecuteError;
 use chancery_domain::actor::Actor;
+use chancery_domain::api_key::{ApiKey, ApiKeyCommand};
 use chancery_domain::digest::Digest;
 use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, EnrollmentRefusal, Purpose, link};
 use chancery_domain::ids::{EnrollmentId, SessionId, UserId};
 use chancery_domain::ports::passkeys::{Assertion, RegistrationUser};
 use chancery_domain::session::{Session, SessionCommand};
 use chancery_domain::user::{EnrolledVia, Profile, RegisteredVia, User as UserAggregate, UserCommand};
-use chancery_projections::passkeys;
+use chancery_projections::{api_keys, passkeys};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,6 +24,7 @@ use super::ceremony;
 use super::login::{new_secret, proof_of, replace_session, session_error};
 use super::register::{default_name, passkey_of};
 use crate::accounts::{enrollment_error, user_error};
+use crate::admin::api_keys::key_error;
 use crate::admin::user_input::UserInput;
 use crate::admin::users::existing;
 use crate::app::App;
@@ -170,6 +172,11 @@ pub async fn finish(
         unit.execute::<UserAggregate>(&person, replace).await.map_err(user_error)?;
         let sign_out = UserCommand::SignOutEverywhere { except: None };
         unit.execute::<UserAggregate>(&person, sign_out).await.map_err(user_error)?;
+        // Whoever had the lost device may have made keys with it.
+        for key in api_keys::ids_of_user(&app.pool, kept.user_id).await? {
+            let revoke = ApiKeyCommand::Revoke { user_id: kept.user_id };
+            unit.execute::<ApiKey>(&key.to_string(), revoke).await.map_err(key_error)?;
+        }
     }
     let redeem = EnrollmentCommand::Redeem { secret: link.secret, user_id: kept.user_id, passkey_id, now: app.now() };
     unit.execute::<Enrollment>(&link.id.to_string(), redeem).await.map_err(enrollment_error)?;

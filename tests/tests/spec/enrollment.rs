@@ -5,6 +5,7 @@ use chancery_api::http::caller::Caller;
 use chancery_tests::authenticator::SoftAuthenticator;
 use chancery_tests::node::Person;
 use chancery_tests::server::Server;
+use chancery_tests::visitor::Visitor;
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -197,9 +198,13 @@ async fn wr07_expired_superseded_altered_links_and_skipped_steps_lead_nowhere() 
 }
 
 #[tokio::test]
-async fn a_recovery_that_replaces_ends_all_other_passkeys_and_sessions() {
+async fn a_recovery_that_replaces_ends_all_other_passkeys_sessions_and_api_keys() {
     let server = Server::start().await;
     let mut ada = server.person("ada").await;
+    let key = json!({ "name": "backup", "expiresAt": "2031-01-01T00:00:00Z" });
+    let key = ada.visitor.post("/api/api-keys", &key).await.expect(201).json()["token"].as_str().unwrap().to_owned();
+    let mut tool = Visitor::with_api_key(&server.base, &key);
+    tool.get("/api/users/me").await.expect(200);
     let user = chancery_projections::users::find(&server.app.pool, ada.id.parse().unwrap()).await.unwrap().unwrap();
     let link = accounts::issue_link(&server.app, &Caller::trusted(server.app.system()), &user, Duration::HOUR, true)
         .await
@@ -211,6 +216,7 @@ async fn a_recovery_that_replaces_ends_all_other_passkeys_and_sessions() {
     recovered.visitor.get("/api/users/me").await.expect(200);
     assert_eq!(recovered.visitor.get("/api/webauthn/credentials").await.json().as_array().unwrap().len(), 1);
     ada.visitor.get("/api/users/me").await.expect(401);
+    tool.get("/api/users/me").await.expect(401);
     ada.sign_in().await.expect(401);
     recovered.sign_in().await.expect(200);
 }
