@@ -14,7 +14,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument, Span};
 
 use super::StoreError;
-use super::batch::{BatchError, Commit, Kept, Opened, roll_back};
+use super::batch::{BatchError, Commit, Kept, roll_back};
+use super::begin::Opened;
 use super::connection::Held;
 use super::flush::{Fate, Flusher, Written};
 use super::horizon::Horizon;

@@ -1,16 +1,13 @@
-//! One batch of units in one transaction: the lock, conflicts and claims (`begin_append`, whose migration explains order
-//! and locks), the events, then the transactional views.
+//! One batch of units in one transaction: what `begin` finds out, the events, then the transactional views.
 
 use std::sync::Arc;
 
 use chancery_domain::Recorded;
-use chancery_domain::claim::ClaimKind;
 use futures_util::StreamExt;
-use sqlx::postgres::PgRow;
-use sqlx::{Either, Executor, PgConnection, Row};
-use time::OffsetDateTime;
+use sqlx::{Either, Executor, PgConnection};
 
 use super::StoreError;
+use super::begin::{Batch, OPEN, Opened, Places, begin};
 use super::copy::CopyRows;
 use super::leaf::leaf_hash;
 use super::projection::{Projection, project};
@@ -24,18 +21,6 @@ pub(super) struct Outcome {
     pub base: i64,
     pub recorded: Vec<Recorded>,
 }
-
-/// A transaction that has begun and holds the log's lock.
-#[derive(Clone, Copy)]
-pub(super) struct Opened {
-    /// The log's head; positions follow it densely.
-    base: i64,
-    at: OffsetDateTime,
-}
-
-/// Begins a transaction, takes the lock, and learns where the log ends: in one message, since each round trip of the writer
-/// is one that all the others wait for. It takes no parameters, which such a message cannot carry.
-const OPEN: &str = "BEGIN; SELECT base, at FROM begin_append('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', ";
 
 /// Where a batch broke.
 pub(super) enum BatchError {
@@ -64,13 +49,6 @@ pub(super) struct Commit<'a> {
     pub opened: Option<Opened>,
     /// Whether to open the next one with the commit of this batch, which followed the given head.
     pub goes_on: &'a (dyn Fn(i64) -> bool + Sync),
-}
-
-/// Whether the places of the events are free.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Places {
-    Hoped,
-    Looked,
 }
 
 enum Broken {
@@ -159,7 +137,7 @@ impl Commit<'_> {
         opened: Option<Opened>,
         places: Places,
     ) -> Result<Outcome, Broken> {
-        let batch = self.begin(connection, opened, places).await?;
+        let batch = begin(connection, self.units, self.node, opened, places).await?;
         let events: Vec<&NewEvent> = batch.kept(self.units).collect();
         insert(connection, &batch, &events).await.map_err(|error| match &error {
             sqlx::Error::Database(refused) if refused.is_unique_violation() => Broken::Taken,
@@ -170,33 +148,6 @@ impl Commit<'_> {
         let projected = project(self.projections, connection, &recorded).await;
         projected.map_err(|error| Broken::Otherwise(BatchError::RolledBack(format!("views: {error}"))))?;
         Ok(Outcome { units: batch.results(self.units), base: batch.end.base, recorded })
-    }
-
-    /// Begins the transaction, takes the lock, and learns where the log ends and which units may not follow.
-    async fn begin(
-        &self,
-        connection: &mut PgConnection,
-        opened: Option<Opened>,
-        places: Places,
-    ) -> Result<Batch, sqlx::Error> {
-        let Self { units, node, .. } = *self;
-        if places == Places::Looked || units.iter().copied().flatten().any(|event| !event.claims.is_empty()) {
-            if opened.is_none() {
-                connection.execute("BEGIN").await?;
-            }
-            return begin_append(connection, units, node, places).await;
-        }
-        let opened = match opened {
-            Some(opened) => opened,
-            None => Opened::read(&connection.fetch_one(sqlx::raw_sql(&format!("{OPEN}'{node}')"))).await?)?,
-        };
-        Ok(Batch { end: opened, refusals: vec![None; units.len()] })
-    }
-}
-
-impl Opened {
-    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self { base: row.try_get("base")?, at: row.try_get("at")? })
     }
 }
 
@@ -209,86 +160,6 @@ pub(super) async fn roll_back(connection: &mut PgConnection) {
 
 fn rolled_back(error: sqlx::Error) -> BatchError {
     BatchError::RolledBack(error.to_string())
-}
-
-/// The answer of `begin_append`.
-struct Batch {
-    /// The log's, before the batch.
-    end: Opened,
-    /// For each unit, why it is left out.
-    refusals: Vec<Option<String>>,
-}
-
-impl Batch {
-    fn kept<'a>(&self, units: &[&'a [NewEvent]]) -> impl Iterator<Item = &'a NewEvent> {
-        units.iter().zip(&self.refusals).filter(|(_, refusal)| refusal.is_none()).flat_map(|(unit, _)| unit.iter())
-    }
-
-    fn placed<'a>(&self, events: &[&'a NewEvent]) -> impl Iterator<Item = (&'a NewEvent, i64)> {
-        events.iter().copied().zip(self.end.base + 1..)
-    }
-
-    fn results(&self, units: &[&[NewEvent]]) -> Vec<Result<i64, StoreError>> {
-        let mut position = self.end.base;
-        let result = |(unit, refusal): (&&[NewEvent], &Option<String>)| match refusal {
-            None => {
-                position += unit.len() as i64;
-                Ok(position)
-            }
-            Some(refusal) => Err(refusal_of(refusal)),
-        };
-        units.iter().zip(&self.refusals).map(result).collect()
-    }
-}
-
-fn refusal_of(refusal: &str) -> StoreError {
-    match refusal.strip_prefix("claim:").and_then(ClaimKind::parse) {
-        Some(kind) => StoreError::Claimed(kind),
-        None => StoreError::Conflict,
-    }
-}
-
-async fn begin_append(
-    connection: &mut PgConnection,
-    units: &[&[NewEvent]],
-    node: &str,
-    looked: Places,
-) -> Result<Batch, sqlx::Error> {
-    let events = || units.iter().enumerate().flat_map(|(at, unit)| unit.iter().map(move |event| (at, event)));
-    let claims = || events().flat_map(|(unit, event)| event.claims.iter().map(move |claim| (unit, event, claim)));
-    let looked_at = units.iter().enumerate().filter(|_| looked == Places::Looked);
-    let places: Vec<_> = looked_at.flat_map(|(at, unit)| first_places(at, unit)).collect();
-    let (base, at, refused, refusals): (i64, OffsetDateTime, Option<Vec<i32>>, Option<Vec<String>>) = sqlx::query_as(
-        "SELECT base, at, refused_units, refusals FROM begin_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(places.iter().map(|(unit, _)| *unit as i32).collect::<Vec<_>>())
-    .bind(places.iter().map(|(_, e)| e.aggregate_type).collect::<Vec<_>>())
-    .bind(places.iter().map(|(_, e)| e.aggregate_id.as_str()).collect::<Vec<_>>())
-    .bind(places.iter().map(|(_, e)| e.sequence).collect::<Vec<_>>())
-    .bind(claims().map(|(unit, ..)| unit as i32).collect::<Vec<_>>())
-    .bind(claims().map(|(_, _, (claim, _))| claim.kind.as_str()).collect::<Vec<_>>())
-    .bind(claims().map(|(_, _, (_, digest))| digest.as_slice()).collect::<Vec<_>>())
-    .bind(claims().map(|(_, e, _)| e.aggregate_type).collect::<Vec<_>>())
-    .bind(claims().map(|(_, e, _)| e.aggregate_id.as_str()).collect::<Vec<_>>())
-    .bind(node)
-    .fetch_one(connection)
-    .await?;
-    let mut refusal_of_unit = vec![None; units.len()];
-    for (unit, refusal) in refused.unwrap_or_default().into_iter().zip(refusals.unwrap_or_default()) {
-        if let Some(entry) = usize::try_from(unit).ok().and_then(|unit| refusal_of_unit.get_mut(unit)) {
-            *entry = Some(refusal);
-        }
-    }
-    Ok(Batch { end: Opened { base, at }, refusals: refusal_of_unit })
-}
-
-/// The first event of a unit in each of its streams.
-fn first_places(unit: usize, events: &[NewEvent]) -> impl Iterator<Item = (usize, &NewEvent)> {
-    let opens = move |at: &usize| {
-        let stream = |event: &NewEvent| (event.aggregate_type, event.aggregate_id.clone());
-        !events[..*at].iter().any(|earlier| stream(earlier) == stream(&events[*at]))
-    };
-    (0..events.len()).filter(opens).map(move |at| (unit, &events[at]))
 }
 
 async fn insert(connection: &mut PgConnection, batch: &Batch, events: &[&NewEvent]) -> Result<(), sqlx::Error> {

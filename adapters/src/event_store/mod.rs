@@ -6,6 +6,7 @@
 
 mod append;
 mod batch;
+mod begin;
 mod claims;
 mod connection;
 mod copy;
