@@ -25,7 +25,7 @@ impl ShortLived {
         Self { pool, puts, takes }
     }
 
-    /// Keeps `content` under `id`, replacing what was there.
+    /// Keeps `content` under an `id` that nobody has used yet.
     ///
     /// # Errors
     /// Those of the database.
@@ -39,6 +39,21 @@ impl ShortLived {
     ) -> Result<(), sqlx::Error> {
         let content = serde_json::to_value(content).unwrap_or_default();
         self.puts.ask(Kept { key: key(kind, id), content, expires_at: now + lifetime }).await
+    }
+
+    /// Changes what is kept under `id`, for as long as it was to be kept. What is gone stays gone.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn change(&self, kind: &'static str, id: &str, content: &impl Serialize) -> Result<(), sqlx::Error> {
+        let (kind, id) = key(kind, id);
+        sqlx::query("UPDATE short_lived SET content = $3 WHERE kind = $1 AND id = $2")
+            .bind(kind)
+            .bind(id)
+            .bind(serde_json::to_value(content).unwrap_or_default())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
 
     /// Takes what is kept under `id`, which then is gone for everyone, on every node.
@@ -107,17 +122,14 @@ impl Statement for Put {
     type Answer = ();
 
     async fn run(&self, questions: &[Kept]) -> Result<Vec<()>, sqlx::Error> {
-        // Of two under one key the later stays, as if they had come one after the other.
-        let last: HashMap<&Key, &Kept> = questions.iter().map(|kept| (&kept.key, kept)).collect();
         sqlx::query(
             "INSERT INTO short_lived (kind, id, content, expires_at)
-             SELECT * FROM unnest($1::text[], $2::bytea[], $3::jsonb[], $4::timestamptz[])
-             ON CONFLICT (kind, id) DO UPDATE SET content = excluded.content, expires_at = excluded.expires_at",
+             SELECT * FROM unnest($1::text[], $2::bytea[], $3::jsonb[], $4::timestamptz[])",
         )
-        .bind(last.keys().map(|(kind, _)| *kind).collect::<Vec<_>>())
-        .bind(last.keys().map(|(_, id)| id.as_slice()).collect::<Vec<_>>())
-        .bind(last.values().map(|kept| &kept.content).collect::<Vec<_>>())
-        .bind(last.values().map(|kept| kept.expires_at).collect::<Vec<_>>())
+        .bind(questions.iter().map(|kept| kept.key.0).collect::<Vec<_>>())
+        .bind(questions.iter().map(|kept| kept.key.1.as_slice()).collect::<Vec<_>>())
+        .bind(questions.iter().map(|kept| &kept.content).collect::<Vec<_>>())
+        .bind(questions.iter().map(|kept| kept.expires_at).collect::<Vec<_>>())
         .execute(&self.0)
         .await?;
         Ok(vec![(); questions.len()])

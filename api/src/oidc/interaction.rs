@@ -66,8 +66,8 @@ pub async fn take(app: &App, headers: &HeaderMap, id: &str) -> Result<Option<Int
     app.short_lived.take(KIND, &format!("{browser}.{id}"), app.now()).await
 }
 
-/// Keeps a request again with what its person did for it.
+/// Notes with a request what its person did for it. One that was used up meanwhile is not revived.
 pub async fn update(app: &App, headers: &HeaderMap, id: &str, interaction: &Interaction) -> Result<(), sqlx::Error> {
     let Some(browser) = cookie::read(headers, cookie::BROWSER) else { return Ok(()) };
-    app.short_lived.put(KIND, &format!("{browser}.{id}"), interaction, LIFETIME, app.now()).await
+    app.short_lived.change(KIND, &format!("{browser}.{id}"), interaction).await
 }

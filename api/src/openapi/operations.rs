@@ -200,7 +200,7 @@ pub const OPERATIONS: &[Operation] = &[
     Operation { method: "patch", body: Some("PasskeyName"), ..get("/api/webauthn/credentials/{id}", Person, "Rename a passkey", One("Passkey")) },
     delete("/api/webauthn/credentials/{id}", Browser, "Remove a passkey, never the last one"),
     get("/api/webauthn/signals", Browser, "What the WebAuthn Signal API tells the authenticator", One("Signals")),
-    post("/api/enrollment/start", Anybody, "Options of an enrollment, in a browser that opened a link", Some("UserInput"), 200, One("CreationOptions")),
+    post("/api/enrollment/start", Anybody, "Options of an enrollment, in a browser that opened a link; `link`, its id, makes sure which", Some("UserInput"), 200, One("CreationOptions")),
     post("/api/enrollment/finish", Anybody, "Redeem the link: the passkey is enrolled and the person signed in", Some("RegistrationResponse"), 204, Nothing),
 
     get("/api/application-configuration", Anybody, "Settings that everybody may know", ListOf("PublicSetting")),

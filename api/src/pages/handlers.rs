@@ -275,7 +275,8 @@ async fn enroll(State(app): State<App>, circumstances: Circumstances, headers: H
             }
         };
         let asks_profile = link.purpose == Purpose::Setup;
-        Ok(page(&Enroll { frame: desk_frame(&app), heading, says, asks_profile, expires }))
+        let link = link.id.to_string();
+        Ok(page(&Enroll { frame: desk_frame(&app), heading, says, asks_profile, link, expires }))
     };
     sheet.await.unwrap_or_else(|error: ApiError| closed(&app, &error))
 }

@@ -4,7 +4,7 @@
 //! and ends; only a verified passkey redeems the link, in one append with the passkey, the person and their session.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chancery_adapters::event_store::ExecuteError;
@@ -30,6 +30,7 @@ use crate::admin::users::existing;
 use crate::app::App;
 use crate::http::cookie;
 use crate::http::error::ApiError;
+use crate::http::form::query_params;
 use crate::http::json::JsonBody;
 use crate::http::request::Circumstances;
 use crate::http::session::{MaybeSignedIn, cookie_value};
@@ -101,13 +102,21 @@ fn not_valid() -> ApiError {
 }
 
 /// `POST /api/enrollment/start`: creation options. The first administrator says who they are.
+///
+/// A page names the link that it is about: by the cookie alone, somebody who has another link opened in this browser
+/// meanwhile would get the passkey for an account of theirs.
 pub async fn start(
     State(app): State<App>,
     circumstances: Circumstances,
+    OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     JsonBody(input): JsonBody<UserInput>,
 ) -> Result<Response, ApiError> {
     let link = open_link(&app, &circumstances, &headers).await?;
+    if query_params(uri.query()).value("link").is_some_and(|meant| meant != link.id.to_string()) {
+        let says = "Another link was opened in this browser since. Open yours again.";
+        return Err(ApiError::new(StatusCode::CONFLICT, "another_link", says));
+    }
     let (user_id, profile, held) = match link.purpose.person() {
         None => (UserId(app.entropy.uuid_v4()), Some(input.profile()?), Vec::new()),
         Some(id) => (id, None, passkeys::of_user(&app.pool, id).await?),

@@ -27,7 +27,7 @@ pub(super) fn client(event: &ClientEvent, whom: &Whom, by: Part) -> Sentence {
         ClientEvent::SecretRemoved { .. } => [by, text(" removed a secret of "), app(id)].into(),
         ClientEvent::AccessRestricted { before, after } => {
             // Whether the app is only for chosen groups is a setting of its own, of which this says nothing.
-            let chose = if after.is_empty() { " chose no group any more for " } else { " chose the groups for " };
+            let chose = if after.is_empty() { " removed the chosen groups of " } else { " chose the groups for " };
             let mut parts = vec![by, text(chose), app(id)];
             if !after.is_empty() {
                 parts.push(text(": "));

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_tests::node::{Client, Person};
 use chancery_tests::server::Server;
 use chancery_tests::visitor::Answer;
-use serde_json::json;
+use serde_json::{Value, json};
 use time::Duration;
 
 async fn setting() -> (Server, Person, Client) {
@@ -356,4 +356,18 @@ async fn prompt_select_account_lets_a_person_go_on_or_be_somebody_else() {
     ada.visitor.form("/select-account", &form).await.expect(303);
     let answer = ada.visitor.get(&format!("/authorize?interaction={interaction}")).await.expect(303);
     assert_eq!(answer.location().path(), "/login");
+}
+
+#[tokio::test]
+async fn a_request_that_was_answered_is_revived_by_no_late_consent() {
+    let server = Server::start().await;
+    let (kept, now) = (&server.app.short_lived, server.app.now());
+    kept.put("interaction", "browser.id", &json!({ "consented": false }), Duration::HOUR, now).await.unwrap();
+    kept.change("interaction", "browser.id", &json!({ "consented": true })).await.unwrap();
+    let answered = kept.take::<Value>("interaction", "browser.id", now).await.unwrap();
+    assert_eq!(answered, Some(json!({ "consented": true })));
+
+    kept.change("interaction", "browser.id", &json!({ "consented": true })).await.unwrap();
+
+    assert_eq!(kept.take::<Value>("interaction", "browser.id", now).await.unwrap(), None);
 }

@@ -222,6 +222,24 @@ async fn a_recovery_that_replaces_ends_all_other_passkeys_sessions_and_api_keys(
 }
 
 #[tokio::test]
+async fn wr07_a_page_enrolls_by_its_own_link_and_not_by_one_that_was_opened_since() {
+    let server = Server::start().await;
+    let (mut ada, code) = invited(&server).await;
+    let bob = json!({ "username": "bob", "firstName": "Bob" });
+    let bob = server.admin.clone().post("/api/users", &bob).await.expect(201).json();
+    let other = link(&server, bob["id"].as_str().unwrap(), &json!({})).await;
+    ada.visitor.get(&format!("/enroll/{code}")).await.expect(303);
+    let page = ada.visitor.get("/enroll").await.expect(200).text;
+    let start = page.split("data-start=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+
+    ada.visitor.post(&start, &json!({})).await.expect(200);
+    ada.visitor.get(&format!("/enroll/{other}")).await.expect(303);
+    let refused = ada.visitor.post(&start, &json!({})).await.expect(409);
+
+    assert_eq!(refused.json()["code"], "another_link");
+}
+
+#[tokio::test]
 async fn a_disabled_person_cannot_enroll() {
     let server = Server::start().await;
     let (mut ada, code) = invited(&server).await;

@@ -89,6 +89,8 @@ pub struct Enroll {
     pub says: String,
     /// The first administrator says who they are.
     pub asks_profile: bool,
+    /// The id of the link that this page is about.
+    pub link: String,
     pub expires: String,
 }
 

@@ -46,7 +46,7 @@ fn every_event_about_apps_and_consents_has_a_sentence() {
             by_root("client", restricted(json!([EDITORS, KEY]))),
             "Root chose the groups for Forgejo: editors, a deleted group",
         ),
-        (by_root("client", restricted(json!([]))), "Root chose no group any more for Forgejo"),
+        (by_root("client", restricted(json!([]))), "Root removed the chosen groups of Forgejo"),
         (by_root("client", json!("client.disabled")), "Root disabled Forgejo"),
         (by_root("client", json!("client.enabled")), "Root enabled Forgejo again"),
         (by_root("client", json!("client.deleted")), "Root deleted Forgejo"),
