@@ -231,8 +231,8 @@ async fn a_request_goes_on_only_in_the_browser_that_brought_it_and_once() {
     assert_page(&mallory.visitor.get(&format!("/authorize?interaction={interaction}")).await);
 
     let form = [("interaction", interaction.as_str()), ("answer", "allow")];
-    ada.visitor.form("/consent", &form).await.expect(200);
     let resume = format!("/authorize?interaction={interaction}");
+    assert_eq!(ada.visitor.form("/consent", &form).await.expect(200).header("refresh"), format!("0; url={resume}"));
     assert!(ada.visitor.get(&resume).await.parameter("code").is_some());
     assert_page(&ada.visitor.get(&resume).await);
 }
@@ -347,8 +347,10 @@ async fn prompt_select_account_lets_a_person_go_on_or_be_somebody_else() {
     let interaction = answer.parameter("interaction").unwrap();
 
     let form = [("interaction", interaction.as_str()), ("answer", "continue")];
-    ada.visitor.form("/select-account", &form).await.expect(200);
-    assert!(ada.visitor.get(&format!("/authorize?interaction={interaction}")).await.parameter("code").is_some());
+    let resume = format!("/authorize?interaction={interaction}");
+    let selected = ada.visitor.form("/select-account", &form).await.expect(200);
+    assert_eq!(selected.header("refresh"), format!("0; url={resume}"));
+    assert!(ada.visitor.get(&resume).await.parameter("code").is_some());
 
     let answer = ada.visitor.get(&wiki.authorize(&[("prompt", "select_account")])).await.expect(303);
     let interaction = answer.parameter("interaction").unwrap();
