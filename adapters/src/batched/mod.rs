@@ -15,6 +15,8 @@ use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
+use crate::postgres::is_away;
+
 /// At most so many questions go in one statement.
 const BATCH: usize = 128;
 /// How long one statement may take, the wait for a connection included: behind it wait all who ask next.
@@ -89,10 +91,15 @@ impl<S: Statement> Inner<S> {
         match self.run(&questions).await {
             Ok(found) => answers.into_iter().zip(found).for_each(|(answer, found)| drop(answer.send(Ok(found)))),
             // One question may be what the database refuses: the others must not suffer for it.
-            Err(sqlx::Error::Database(_)) if questions.len() > 1 => {
+            Err(error @ sqlx::Error::Database(_)) if questions.len() > 1 && !is_away(&error) => {
                 for (question, answer) in questions.into_iter().zip(answers) {
                     let alone = self.run(&[question]).await;
+                    // Should the database go meanwhile, nobody waits for it in turn: they hear of it at once.
+                    let is_over = alone.as_ref().is_err_and(is_away);
                     drop(answer.send(alone.and_then(|found| found.into_iter().next().ok_or(sqlx::Error::RowNotFound))));
+                    if is_over {
+                        return;
+                    }
                 }
             }
             Err(error) => {

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -6,7 +7,7 @@ use tokio::task::yield_now;
 
 use super::{Batched, Statement};
 
-/// Doubles numbers once it may; 13 is refused by the database, and 666 is a defect.
+/// Doubles numbers once it may; 13 is refused by the database, at 57 that is shutting down, and 666 is a defect.
 struct Double {
     may: Arc<Semaphore>,
     asked: Arc<Mutex<Vec<Vec<u32>>>>,
@@ -25,7 +26,10 @@ impl Statement for Double {
             return Err(sqlx::Error::PoolTimedOut);
         }
         if questions.contains(&13) {
-            return Err(sqlx::Error::Database(Box::new(Refused)));
+            return Err(sqlx::Error::Database(Box::new(Refused("22P05"))));
+        }
+        if questions.contains(&57) {
+            return Err(sqlx::Error::Database(Box::new(Refused("57P01"))));
         }
         Ok(questions.iter().map(|question| question * 2).collect())
     }
@@ -33,7 +37,7 @@ impl Statement for Double {
 
 #[derive(Debug, thiserror::Error)]
 #[error("refused")]
-struct Refused;
+struct Refused(&'static str);
 
 impl sqlx::error::DatabaseError for Refused {
     fn message(&self) -> &str {
@@ -50,6 +54,10 @@ impl sqlx::error::DatabaseError for Refused {
 
     fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
         self
+    }
+
+    fn code(&self) -> Option<Cow<'_, str>> {
+        Some(self.0.into())
     }
 
     fn kind(&self) -> sqlx::error::ErrorKind {
@@ -119,6 +127,36 @@ async fn a_question_that_the_database_refuses_is_refused_alone() {
     }
     assert_eq!(answers, [Some(2), Some(4), None, Some(6)]);
     assert_eq!(scene.asked(), [vec![1], vec![2, 13, 3], vec![2], vec![13], vec![3]]);
+}
+
+#[tokio::test]
+async fn while_the_database_shuts_down_nobody_is_asked_about_in_turn() {
+    let scene = Scene::new();
+    let askers = [scene.ask(1).await, scene.ask(2).await, scene.ask(57).await, scene.ask(3).await];
+
+    scene.let_go(2);
+
+    let mut answers = Vec::new();
+    for asker in askers {
+        answers.push(asker.await.unwrap().ok());
+    }
+    assert_eq!(answers, [Some(2), None, None, None]);
+    assert_eq!(scene.asked(), [vec![1], vec![2, 57, 3]]);
+}
+
+#[tokio::test]
+async fn where_the_database_goes_while_questions_are_asked_alone_the_rest_hear_it_at_once() {
+    let scene = Scene::new();
+    let askers = [scene.ask(1).await, scene.ask(13).await, scene.ask(57).await, scene.ask(3).await];
+
+    scene.let_go(4);
+
+    let mut answers = Vec::new();
+    for asker in askers {
+        answers.push(asker.await.unwrap().ok());
+    }
+    assert_eq!(answers, [Some(2), None, None, None]);
+    assert_eq!(scene.asked(), [vec![1], vec![13, 57, 3], vec![13], vec![57]]);
 }
 
 #[tokio::test]
