@@ -43,6 +43,7 @@ mod story_sign_in;
 mod token_endpoint;
 mod tokens;
 mod userinfo_claims;
+mod ways_back;
 mod webauthn_cbor;
 mod webauthn_ceremonies;
 mod webauthn_mutations;

@@ -1,0 +1,171 @@
+//! Where pages lead: back, on, and never to a dead end; attacks OR.
+
+use chancery_tests::server::Server;
+use serde_json::json;
+use time::Duration;
+
+use crate::pages::{assert_page, cancel, led_to, post};
+
+#[tokio::test]
+async fn or01_whoever_has_signed_in_is_sent_to_our_own_pages_only() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+
+    for (next, leads_to) in [
+        ("/account/sessions", "/account/sessions"),
+        ("/verify-email?token=x", "/verify-email?token=x"),
+        ("", "/account"),
+        ("account", "/account"),
+        ("https://evil.example/", "/account"),
+        ("//evil.example", "/account"),
+        ("///evil.example", "/account"),
+        ("/\\evil.example", "/account"),
+        ("\\\\evil.example", "/account"),
+        ("/\t/evil.example", "/account"),
+        ("/\r\nlocation: https://evil.example", "/account"),
+        (" //evil.example", "/account"),
+        ("https:evil.example", "/account"),
+        ("javascript:alert(1)", "/account"),
+        ("data:text/html,x", "/account"),
+        // A browser keeps this on our host.
+        ("/%09/evil.example", "/%09/evil.example"),
+    ] {
+        for page in ["/login", "/reauthenticate"] {
+            let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+            let text = ada.visitor.get(&format!("{page}?{query}")).await.expect(200).text;
+            assert!(text.contains(&format!("data-next=\"{leads_to}\"")), "{page} with {next:?}");
+            assert!(!text.contains("//evil.example\""), "{page} with {next:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn help_leads_back_to_what_one_came_from() {
+    let server = Server::start().await;
+    let wiki = server.client(&json!({})).await;
+    let mut stranger = server.visitor();
+    let sign_in = led_to(stranger.get(&wiki.authorize(&[])).await);
+    let interaction = sign_in.split_once("interaction=").unwrap().1.to_owned();
+
+    let help = format!("/help?next=%2Fauthorize%3Finteraction%3D{interaction}");
+    assert!(stranger.get(&sign_in).await.text.contains(&format!("href=\"{help}\"")));
+    assert!(stranger.get(&help).await.text.contains(&format!("href=\"/authorize?interaction={interaction}\"")));
+    for elsewhere in ["/help", "/help?next=//evil.example", "/help?next=https://evil.example"] {
+        assert!(stranger.get(elsewhere).await.text.contains("href=\"/account\""), "{elsewhere}");
+    }
+}
+
+#[tokio::test]
+async fn who_gives_or_takes_rights_is_asked_first_and_comes_back() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+    let ada = server.person("ada").await;
+    let path = format!("/admin/people/{}", ada.id);
+
+    for (act, asks) in [
+        ("grant-admin", "Make Ada Lindqvist an administrator?"),
+        ("revoke-admin", "Take administration away from Ada Lindqvist?"),
+        ("disable", "Disable Ada Lindqvist?"),
+    ] {
+        let person = root.visitor.get(&path).await.expect(200).text;
+        assert!(person.contains(&format!("href=\"{path}/{act}\"")), "{act}: {person}");
+        assert!(!person.contains(&format!("action=\"{path}/{act}\"")), "{act}: not at once");
+        let question = root.visitor.get(&format!("{path}/{act}")).await;
+        assert_page(&question);
+        assert!(question.text.contains(asks), "{}", question.text);
+        assert_eq!(cancel(&question.text), path);
+        server.later(Duration::minutes(6));
+        let ceremony = format!("/reauthenticate?next={path}/{act}&back={path}");
+        assert_eq!(led_to(root.visitor.get(&format!("{path}/{act}")).await), ceremony);
+        assert_eq!(led_to(post(&mut root, &format!("{path}/{act}"), &[]).await), ceremony);
+        assert_eq!(cancel(&root.visitor.get(&ceremony).await.expect(200).text), path);
+        root.step_up().await.expect(204);
+        assert_eq!(led_to(post(&mut root, &format!("{path}/{act}"), &[]).await), path);
+    }
+    for act in ["groups", "enrollment-link", "enable", "nothing"] {
+        root.visitor.get(&format!("{path}/{act}")).await.expect(404);
+    }
+}
+
+/// Attacks OR-01: the way back leads nowhere else.
+#[tokio::test]
+async fn or01_who_cancels_a_ceremony_goes_back_to_a_page_of_ours() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+
+    for (query, leads_to) in [
+        ("", "/account"),
+        ("?next=/account/sessions", "/account/sessions"),
+        ("?next=/account/passkeys/1/remove&back=/account/passkeys", "/account/passkeys"),
+        ("?next=/account/sessions&back=https://evil.example", "/account"),
+        ("?back=//evil.example", "/account"),
+        ("?next=//evil.example", "/account"),
+    ] {
+        let sheet = ada.visitor.get(&format!("/reauthenticate{query}")).await.expect(200).text;
+        assert_eq!(cancel(&sheet), leads_to, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_signed_out_meanwhile_signs_in_and_goes_on() {
+    let server = Server::start().await;
+    let mut stranger = server.visitor();
+    let mut ada = server.person("ada").await;
+    let wiki = server.client(&json!({})).await;
+    let asked = ada.visitor.get(&wiki.authorize(&[])).await.expect(303).parameter("interaction").unwrap();
+    ada.visitor.post("/api/webauthn/logout", &json!({})).await.expect(204);
+
+    assert_eq!(led_to(stranger.get("/admin/history?text=a%20b").await), "/login?next=/admin/history%3Ftext%3Da%2520b");
+    // What a form held is lost, and its address is no page.
+    assert_eq!(led_to(stranger.form("/account/sessions/end-others", &[]).await), "/login?next=/account");
+    assert_eq!(led_to(stranger.form("/admin/mail/test", &[]).await), "/login?next=/admin");
+    let next = "/login?next=%2Faccount%2Fsessions";
+    assert_eq!(led_to(stranger.get("/reauthenticate?next=/account/sessions").await), next);
+    assert_eq!(led_to(stranger.form("/enroll/second", &[]).await), "/login");
+    let next = "/login?next=%2Fverify-email%3Ftoken%3Dx";
+    assert_eq!(led_to(stranger.form("/verify-email", &[("token", "x")]).await), next);
+    let on = format!("/authorize?interaction={asked}");
+    for (sheet, answer) in [("/consent", "allow"), ("/select-account", "continue"), ("/select-account", "switch")] {
+        let form = [("interaction", asked.as_str()), ("answer", answer)];
+        assert_eq!(led_to(post(&mut ada, sheet, &form).await), on, "{sheet}");
+    }
+    ada.sign_in().await.expect(200);
+    assert_eq!(led_to(ada.visitor.get(&on).await), format!("/consent?interaction={asked}"));
+}
+
+#[tokio::test]
+async fn c29_who_cancels_a_ceremony_for_an_app_does_not_allow_it() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let wiki = server.client(&json!({})).await;
+    let asked = ada.visitor.get(&wiki.authorize(&[("prompt", "login")])).await.expect(303);
+    let interaction = asked.parameter("interaction").unwrap();
+
+    let sheet = ada.visitor.get(asked.header("location")).await.expect(200);
+    let policy = sheet.header("content-security-policy");
+    assert!(policy.contains("form-action 'self' https://wiki.example;"), "{policy}");
+    assert!(sheet.text.contains("action=\"/consent\"") && sheet.text.contains(&interaction), "{}", sheet.text);
+    let form = [("interaction", interaction.as_str()), ("answer", "cancel")];
+    let answer = post(&mut ada, "/consent", &form).await.expect(303);
+
+    assert_eq!(answer.parameter("error").as_deref(), Some("access_denied"));
+}
+
+#[tokio::test]
+async fn no_page_is_a_dead_end_or_offers_what_cannot_be() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+    let mut ada = server.person("ada").await;
+
+    let closed = server.visitor().get("/enroll/x").await.expect(410);
+    assert!(closed.text.contains("href=\"/login\""), "{}", closed.text);
+    let not_theirs = ada.visitor.get("/admin/people").await.expect(403);
+    assert!(not_theirs.text.contains("href=\"/account\""), "{}", not_theirs.text);
+    let path = format!("/admin/people/{}", ada.id);
+    assert!(root.visitor.get(&path).await.text.contains("id=\"make-link\""));
+    post(&mut root, &format!("{path}/disable"), &[]).await.expect(303);
+    assert!(!root.visitor.get(&path).await.text.contains("id=\"make-link\""), "it would let nobody in");
+    let group = led_to(post(&mut root, "/admin/groups/new", &[("friendly_name", "Ops"), ("name", "ops")]).await);
+    let refused = post(&mut root, &group, &[("friendly_name", "Ops"), ("name", "x")]).await.expect(200);
+    assert!(refused.text.contains("know this group as <span class=\"mono\">ops</span>"), "{}", refused.text);
+}
