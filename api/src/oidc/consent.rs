@@ -112,7 +112,7 @@ fn go_on(app: &App, id: &str) -> Response {
         frame: desk_frame(app),
         id: "going-on",
         heading: "Returning to the app".to_owned(),
-        says: vec!["If nothing happens, go on by hand.".to_owned()],
+        says: vec!["If nothing happens, choose Continue.".to_owned()],
         request_id: None,
         action: Some(Action { label: "Continue".into(), href: next, posts: false, members: Vec::new() }),
     });
