@@ -86,6 +86,16 @@ impl From<&str> for Reason {
     }
 }
 
+/// Why the mail server does not talk to us.
+#[derive(Debug, thiserror::Error)]
+pub enum NotLetIn {
+    /// It does not know our name and password, or wants some.
+    #[error("{0}")]
+    Unknown(String),
+    #[error("{0}")]
+    Broken(String),
+}
+
 /// The connection data of the mail server, or what is wrong with it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -163,6 +173,20 @@ impl SmtpMailer {
         match error.is_permanent() && !is_about_us(&error) {
             true => Err(MailError::Refused(Reason { says: error.to_string(), logged: logged(&error) })),
             false => Err(MailError::Later(Reason { says: told(&error), logged: logged(&error) })),
+        }
+    }
+
+    /// Connects and signs in as for a mail, and sends none.
+    ///
+    /// # Errors
+    /// Why no mail could be sent now.
+    pub async fn greet(&self) -> Result<(), NotLetIn> {
+        match tokio::time::timeout(PATIENCE, self.transport.test_connection()).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(NotLetIn::Broken("the mail server broke off".to_owned())),
+            Ok(Err(error)) if is_about_us(&error) => Err(NotLetIn::Unknown(told(&error))),
+            Ok(Err(error)) => Err(NotLetIn::Broken(told(&error))),
+            Err(_) => Err(NotLetIn::Broken("the mail server took too long".to_owned())),
         }
     }
 

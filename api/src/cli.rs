@@ -66,7 +66,7 @@ enum Command {
     SignOutEverybody,
     /// Ask the running server whether it is well.
     Healthcheck,
-    /// Look at settings, database, clock, proxy, keys and places, and say what to do. Changes nothing.
+    /// Look at settings, database, clock, proxy, keys, mail and places, and say what to do. Changes nothing.
     Doctor,
     /// Print the table of settings as Markdown.
     Settings,

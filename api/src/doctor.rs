@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chancery_adapters::geo_locator::MaxmindGeoLocator;
+use chancery_adapters::mailer::NotLetIn;
 use chancery_adapters::postgres;
 use chancery_adapters::vault::{Standing, Vault, VaultError};
 use chancery_domain::ports::clock::Clock;
@@ -52,6 +53,7 @@ pub async fn examine(config: &Config, ground: Option<&Ground>, clock: &dyn Clock
             Ok(true) => {}
         }
     }
+    findings.mail(config).await;
     findings.places(config, clock.now());
     findings
 }
@@ -222,6 +224,26 @@ impl Findings {
             ),
         }
         Ok(())
+    }
+
+    /// As far as a mail goes before it is one: name, connection, certificate, password.
+    async fn mail(&mut self, config: &Config) {
+        let (smtp, mailer) = match (&config.smtp, wiring::mailer(config)) {
+            (Some(smtp), Ok(Some(mailer))) => (smtp, mailer),
+            (_, Err(error)) => return self.bad("mail", format!("{error:#}")),
+            _ => return self.mind("mail", "nobody is sent any: set SMTP_HOST and SMTP_FROM"),
+        };
+        let server = format!("{}:{}", smtp.host, smtp.port);
+        match mailer.greet().await {
+            Ok(()) => self.good("mail", format!("{server} lets us in; a test mail, under Mail, tells the rest")),
+            Err(NotLetIn::Unknown(why)) => {
+                self.bad("mail", format!("{server} does not let us in ({why}): check SMTP_USER and SMTP_PASSWORD"));
+            }
+            Err(NotLetIn::Broken(why)) => {
+                let says = "check SMTP_HOST, SMTP_PORT and SMTP_TLS, and the firewall";
+                self.bad("mail", format!("{server} cannot be used ({why}): {says}"));
+            }
+        }
     }
 
     fn places(&mut self, config: &Config, now: OffsetDateTime) {

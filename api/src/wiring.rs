@@ -30,7 +30,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Semaphore;
 
 use crate::app::{App, Parts};
-use crate::config::{Config, Database, Login};
+use crate::config::{Config, Database, Login, TOO_WEAK, is_weak};
 use crate::http::failures::Failures;
 use crate::http::key_uses::KeyUses;
 use crate::http::readiness::Readiness;
@@ -133,7 +133,12 @@ pub fn encryption_key(config: &Config) -> anyhow::Result<Secret<Vec<u8>>> {
     };
     let path = data_dir.join("encryption_key");
     match std::fs::read(&path) {
-        Ok(key) => return Ok(Secret::new(key)),
+        Ok(mut key) => {
+            // As of a key from a file anywhere: without the newline that editors add.
+            key.truncate(key.trim_ascii_end().len());
+            anyhow::ensure!(!is_weak(&key), "the key in {} {TOO_WEAK}", path.display());
+            return Ok(Secret::new(key));
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(error).context(format!("{} cannot be read", path.display())),
     }
@@ -251,7 +256,21 @@ fn geo_updates(
 /// # Errors
 /// A certificate that cannot be read, or an address that is none.
 pub fn start_mail(app: &App) -> anyhow::Result<()> {
-    let Some(smtp) = app.config.smtp.clone() else { return Ok(()) };
+    let (Some(smtp), Some(mailer)) = (&app.config.smtp, mailer(&app.config)?) else { return Ok(()) };
+    let device = |agent: &str| UserAgent::read(agent).to_string();
+    let outbox = Outbox::new(app.pool.clone(), app.store.feed(), device, smtp.tell_new_sign_ins);
+    let queued = outbox.queued();
+    tokio::spawn(outbox.run(app.audit.clone()));
+    tokio::spawn(mail::sender::Sender::new(app.clone(), mailer, smtp.hourly).run(queued));
+    Ok(())
+}
+
+/// What talks to the mail server, if there is one.
+///
+/// # Errors
+/// A certificate that cannot be read, or an address that is none.
+pub fn mailer(config: &Config) -> anyhow::Result<Option<SmtpMailer>> {
+    let Some(smtp) = config.smtp.clone() else { return Ok(None) };
     let (user, password) = smtp.credentials.unzip();
     let trusted = smtp.ca_certificate.as_ref().map(std::fs::read).transpose();
     let mailer = SmtpMailer::new(SmtpSettings {
@@ -261,13 +280,8 @@ pub fn start_mail(app: &App) -> anyhow::Result<()> {
         user,
         password,
         trusted: trusted.context("SMTP_CA_CERTIFICATE cannot be read")?,
-        from: Sender { name: app.config.app_name.clone(), address: smtp.from },
-        own_host: app.config.app_url.host_str().unwrap_or("localhost").to_owned(),
+        from: Sender { name: config.app_name.clone(), address: smtp.from },
+        own_host: config.app_url.host_str().unwrap_or("localhost").to_owned(),
     })?;
-    let device = |agent: &str| UserAgent::read(agent).to_string();
-    let outbox = Outbox::new(app.pool.clone(), app.store.feed(), device, smtp.tell_new_sign_ins);
-    let queued = outbox.queued();
-    tokio::spawn(outbox.run(app.audit.clone()));
-    tokio::spawn(mail::sender::Sender::new(app.clone(), mailer, smtp.hourly).run(queued));
-    Ok(())
+    Ok(Some(mailer))
 }

@@ -40,6 +40,8 @@ struct Kept {
     passwords: Vec<String>,
     /// The answer to every recipient, if it is not "250".
     refuses: Option<&'static str>,
+    /// The answer to every password, if it is not "235".
+    bars: Option<&'static str>,
 }
 
 /// A mail as the server got it.
@@ -136,6 +138,11 @@ impl Mailbox {
         self.kept.lock().unwrap().refuses = answer;
     }
 
+    /// Lets nobody in.
+    pub fn bar(&self, answer: &'static str) {
+        self.kept.lock().unwrap().bars = Some(answer);
+    }
+
     pub fn passwords(&self) -> Vec<String> {
         self.kept.lock().unwrap().passwords.clone()
     }
@@ -205,8 +212,9 @@ async fn go_on<S: AsyncRead + AsyncWrite + Unpin>(
             }
             "AUTH" => {
                 let given = STANDARD.decode(line.rsplit(' ').next().unwrap_or_default()).unwrap_or_default();
-                kept.lock().unwrap().passwords.push(String::from_utf8(given).unwrap_or_default());
-                "235 Welcome"
+                let mut kept = kept.lock().unwrap();
+                kept.passwords.push(String::from_utf8(given).unwrap_or_default());
+                kept.bars.unwrap_or("235 Welcome")
             }
             "MAIL" => {
                 mail.from = address(line);

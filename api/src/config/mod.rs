@@ -26,6 +26,7 @@ use url::Url;
 pub use settings::{SETTINGS, Setting, settings_table};
 pub use telemetry::Telemetry;
 use values::Values;
+pub use values::{TOO_WEAK, is_weak};
 
 /// All that can be set, checked.
 #[derive(Clone, Debug)]

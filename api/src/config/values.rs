@@ -163,11 +163,8 @@ impl Values {
 
     pub fn encryption_key(&mut self, name: &'static str) -> Option<Secret<Vec<u8>>> {
         let key = self.optional(name)?;
-        let distinct = key.bytes().collect::<std::collections::BTreeSet<_>>().len();
-        if key.len() < 16 || distinct < 6 {
-            self.problems.push(format!(
-                "{name} is too weak: at least 16 bytes of randomness; make one with `openssl rand -base64 32`"
-            ));
+        if is_weak(key.as_bytes()) {
+            self.problems.push(format!("{name} {TOO_WEAK}"));
         }
         Some(Secret::new(key.into_bytes()))
     }
@@ -185,6 +182,13 @@ impl Values {
         if self.problems.is_empty() { Ok(self.warnings) } else { Err(ConfigError(self.problems)) }
     }
 }
+
+/// Whether a key could be guessed, as far as that can be told of it.
+pub fn is_weak(key: &[u8]) -> bool {
+    key.len() < 16 || key.iter().collect::<std::collections::BTreeSet<_>>().len() < 6
+}
+
+pub const TOO_WEAK: &str = "is too weak: at least 16 bytes of randomness; make one with `openssl rand -base64 32`";
 
 /// Whether a setting has this name.
 pub(super) fn is_known(name: &str) -> bool {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use chancery_adapters::postgres;
 use chancery_adapters::vault::Vault;
 use chancery_domain::secret::Secret;
+use chancery_tests::mailbox::{Mailbox, Tls, certificate};
 use chancery_tests::node::ENCRYPTION_KEY;
 use chancery_tests::postgres::{fresh_database, url_of};
 use chancery_tests::process::Process;
@@ -68,6 +69,46 @@ async fn what_is_wrong_is_named_with_what_to_do() {
     assert!(!content);
     assert!(says.contains("mind  proxy") && says.contains("set TRUST_PROXY"), "{says}");
     assert!(says.contains("BAD   places") && says.contains("/nowhere/city.mmdb"), "{says}");
+}
+
+/// As far as a mail goes before it is one, and no further.
+#[tokio::test]
+async fn the_mail_server_is_greeted_and_sent_nothing() {
+    let server = Server::start().await;
+    let (pem, acceptor) = certificate();
+    let trusted = std::env::temp_dir().join(format!("chancery-doctor-{}.pem", std::process::id()));
+    std::fs::write(&trusted, pem).unwrap();
+    let mut mailbox = Mailbox::speaking(Tls::Asked(acceptor)).await;
+    let port = mailbox.port();
+    let smtp = [
+        ("SMTP_HOST", "localhost"),
+        ("SMTP_PORT", port.as_str()),
+        ("SMTP_FROM", "id@example.org"),
+        ("SMTP_USER", "id"),
+        ("SMTP_PASSWORD", "of the mail server"),
+        ("SMTP_CA_CERTIFICATE", trusted.to_str().unwrap()),
+    ];
+    let line = async |settings: &[(&str, &str)]| {
+        let (_, says) = doctor(&server.database, settings).await;
+        says.lines().find(|line| line.get(6..).is_some_and(|rest| rest.starts_with("mail "))).unwrap().to_owned()
+    };
+
+    assert!(line(&[]).await.starts_with("mind  mail      nobody is sent any: set SMTP_HOST"));
+    let says = line(&smtp).await;
+    assert!(says.starts_with(&format!("ok    mail      localhost:{port} lets us in")), "{says}");
+    assert_eq!(mailbox.passwords(), ["\0id\0of the mail server"]);
+
+    let says = line(&smtp[..5]).await;
+    assert!(says.starts_with("BAD") && says.contains("ertificate") && says.contains("check SMTP_HOST"), "{says}");
+    mailbox.bar("535 5.7.8 Who are you?");
+    let says = line(&smtp).await;
+    assert!(says.starts_with("BAD") && says.contains("Who are you?") && says.contains("SMTP_PASSWORD"), "{says}");
+    mailbox.go_away().await;
+    let says = line(&smtp).await;
+    assert!(says.starts_with("BAD") && says.contains("Connection refused") && says.contains("SMTP_PORT"), "{says}");
+    assert!(!says.contains("of the mail server"));
+    assert!(mailbox.mails().is_empty());
+    std::fs::remove_file(trusted).unwrap();
 }
 
 #[tokio::test]
@@ -153,6 +194,26 @@ async fn that_a_command_ends_with_its_embedded_database_is_no_error() {
     assert!(output.status.success() && link.contains("/enroll/"), "{link}");
     let says = String::from_utf8(output.stderr).unwrap();
     assert!(!says.contains("ERROR"), "{says}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// As keys from files are everywhere: an editor's newline is none of them, and too little is none.
+#[tokio::test]
+async fn the_key_in_the_data_folder_is_read_like_one_from_a_file() {
+    let folder = std::env::temp_dir().join(format!("chancery-key-by-hand-{}", std::process::id()));
+    let process = Process::embedded(env!("CARGO_BIN_EXE_chancery_node"), &folder);
+    assert!(process.run(&["setup"]).await.status.success());
+    let file = folder.join("encryption_key");
+    let key = std::fs::read_to_string(&file).unwrap();
+
+    std::fs::write(&file, format!("{key}\n")).unwrap();
+    let output = process.run(&["doctor"]).await;
+    let says = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && says.contains("opens this database"), "{says}");
+
+    std::fs::write(&file, "").unwrap();
+    let says = String::from_utf8(process.run(&["setup"]).await.stderr).unwrap();
+    assert!(says.contains(&format!("the key in {} is too weak", file.display())), "{says}");
     std::fs::remove_dir_all(folder).unwrap();
 }
 
