@@ -119,7 +119,10 @@ pub const SETTINGS: &[Setting] = &[
          for the license key.",
     ),
     setting("LOCAL_IPV6_RANGES", "", "Further ranges to be shown as internal, comma-separated."),
-    secret("STATIC_API_KEY", "At least 16 characters; an API key with an administrator's rights, for automation. Its account is disabled at a start without it."),
+    secret(
+        "STATIC_API_KEY",
+        "At least 16 characters; an API key with an administrator's rights, for automation. Its account is disabled at a start without it.",
+    ),
     setting("SESSION_DURATION", "1440", "Minutes without use after which a sign-in ends, 1 to 43200."),
     setting("SESSION_LIFETIME", "43200", "Minutes after which a sign-in ends, however much it is used."),
     setting("AUTHORIZATION_CODE_LIFETIME", "60", "Seconds that an authorization code lives, 1 to 60."),
@@ -199,7 +202,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("OTEL_EXPORTER_PROMETHEUS_PORT", "9464", "The port of that listener."),
     setting("OTEL_SERVICE_NAME", "chancery", "The name of this service in traces, metrics and logs."),
-    setting("OTEL_RESOURCE_ATTRIBUTES", "", "More about this service, `name=value`, comma-separated."),
+    setting("OTEL_RESOURCE_ATTRIBUTES", "", "More about this service, `name=value`, comma-separated, percent-encoded."),
     setting(
         "OTEL_PROPAGATORS",
         "tracecontext",
@@ -212,16 +215,18 @@ pub const SETTINGS: &[Setting] = &[
          decided, where there is one.",
     ),
     setting("OTEL_TRACES_SAMPLER_ARG", "", "For `traceidratio`: a share, from 0.0 to 1.0."),
-    setting("OTEL_BSP_SCHEDULE_DELAY", "5000", "Milliseconds between two exports of spans; how many may wait (2048), go at once (512), and the time limit.").also(&[
-        "OTEL_BSP_MAX_QUEUE_SIZE",
-        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
-        "OTEL_BSP_EXPORT_TIMEOUT",
-    ]),
-    setting("OTEL_BLRP_SCHEDULE_DELAY", "1000", "Milliseconds between two exports of log records; how many may wait (2048), go at once (512), and the time limit.").also(&[
-        "OTEL_BLRP_MAX_QUEUE_SIZE",
-        "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
-        "OTEL_BLRP_EXPORT_TIMEOUT",
-    ]),
+    setting(
+        "OTEL_BSP_SCHEDULE_DELAY",
+        "5000",
+        "Milliseconds between two exports of spans; how many may wait (2048), and go at once (512).",
+    )
+    .also(&["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"]),
+    setting(
+        "OTEL_BLRP_SCHEDULE_DELAY",
+        "1000",
+        "Milliseconds between two exports of log records; how many may wait (2048), and go at once (512).",
+    )
+    .also(&["OTEL_BLRP_MAX_QUEUE_SIZE", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE"]),
     setting("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "128", "At most so many attributes, and likewise links, on a span.")
         .also(&["OTEL_SPAN_LINK_COUNT_LIMIT"]),
 ];

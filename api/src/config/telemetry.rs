@@ -1,13 +1,14 @@
 //! What is exported, and where to: the `OTEL_*` variables of the OpenTelemetry specification.
 //!
-//! <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>. Endpoints, time limits, batching,
-//! sampling and the resource are read by the SDK itself; what it leaves to the application, or would silently replace
-//! by a default, is read and checked here.
+//! <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>. Endpoints, time limits, batching and
+//! sampling are read by the SDK itself; what it leaves to the application, or would silently replace by a default, is read
+//! and checked here.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chancery_domain::secret::Secret;
+use percent_encoding::percent_decode_str;
 
 use super::values::Values;
 
@@ -30,6 +31,8 @@ pub struct Telemetry {
     /// A certificate and key by which the collector knows us.
     pub identity: Option<(PathBuf, PathBuf)>,
     pub service_name: Option<String>,
+    /// What else the operator says about this process.
+    pub resource: Vec<(String, String)>,
 }
 
 impl Telemetry {
@@ -42,6 +45,10 @@ impl Telemetry {
 pub(super) fn read(values: &mut Values) -> Telemetry {
     check_otlp(values);
     check_sampler(values);
+    check_numbers(values);
+    for name in HEADERS {
+        pairs(values, name);
+    }
     let prometheus =
         (values.text("OTEL_EXPORTER_PROMETHEUS_HOST", 1..=253), values.port("OTEL_EXPORTER_PROMETHEUS_PORT"));
     let identity =
@@ -67,6 +74,7 @@ pub(super) fn read(values: &mut Values) -> Telemetry {
         certificate: values.optional("OTEL_EXPORTER_OTLP_CERTIFICATE").map(PathBuf::from),
         identity,
         service_name: values.optional("OTEL_SERVICE_NAME"),
+        resource: pairs(values, "OTEL_RESOURCE_ATTRIBUTES"),
     };
     match values.flag("OTEL_SDK_DISABLED") {
         true => Telemetry { trace_context: telemetry.trace_context, ..Telemetry::default() },
@@ -98,6 +106,22 @@ fn propagators(values: &mut Values) -> bool {
 fn list(values: &Values, name: &str) -> Vec<String> {
     let text = values.value(name).to_ascii_lowercase();
     text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+}
+
+/// `name=value` pairs, comma-separated, values percent-encoded (W3C Baggage, by which the specification has it). What is no
+/// such list is not repeated: it may be a password.
+fn pairs(values: &mut Values, name: &str) -> Vec<(String, String)> {
+    let text = values.optional(name).unwrap_or_default();
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=').map(|(name, value)| (name.trim(), value.trim()))?;
+        let value = percent_decode_str(value).decode_utf8().ok()?;
+        (!name.is_empty()).then(|| (name.to_owned(), value.into_owned()))
+    };
+    let parts = text.split(',').filter(|part| !part.trim().is_empty());
+    parts.map(pair).collect::<Option<_>>().unwrap_or_else(|| {
+        values.problem(format!("{name} must be name=value pairs, comma-separated, with percent-encoded values"));
+        Vec::new()
+    })
 }
 
 /// The SDK keeps to the time limit of each signal; no request outlasts them all.
@@ -144,6 +168,16 @@ fn check_sampler(values: &mut Values) {
     }
 }
 
+fn check_numbers(values: &mut Values) {
+    for (names, least) in [(NUMBERS, 1), (TIMEOUTS, 1), (SPAN_LIMITS, 0)] {
+        for name in names {
+            if values.optional(name).is_some() {
+                values.integer(name, least..=i64::from(i32::MAX));
+            }
+        }
+    }
+}
+
 const SAMPLERS: &[&str] = &[
     "always_on",
     "always_off",
@@ -172,3 +206,19 @@ const COMPRESSIONS: &[&str] = &[
     "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
     "OTEL_EXPORTER_OTLP_LOGS_COMPRESSION",
 ];
+const HEADERS: &[&str] = &[
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+    "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
+    "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+];
+const NUMBERS: &[&str] = &[
+    "OTEL_METRIC_EXPORT_INTERVAL",
+    "OTEL_BSP_SCHEDULE_DELAY",
+    "OTEL_BSP_MAX_QUEUE_SIZE",
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+    "OTEL_BLRP_SCHEDULE_DELAY",
+    "OTEL_BLRP_MAX_QUEUE_SIZE",
+    "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
+];
+const SPAN_LIMITS: &[&str] = &["OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_LINK_COUNT_LIMIT"];

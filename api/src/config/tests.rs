@@ -206,9 +206,45 @@ fn what_the_exporters_do_not_speak_stops_the_start_and_says_what_to_set() {
     assert!(problem(&[("LOG_FORMAT", "xml")]).contains("text, json or logfmt"));
 }
 
+/// The SDK would go on with its default, and say so where nobody looks.
+#[test]
+fn what_is_no_number_or_no_list_of_pairs_stops_the_start_too() {
+    let numbers = [
+        "OTEL_METRIC_EXPORT_INTERVAL",
+        "OTEL_BSP_SCHEDULE_DELAY",
+        "OTEL_BSP_MAX_QUEUE_SIZE",
+        "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
+        "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+        "OTEL_SPAN_LINK_COUNT_LIMIT",
+    ];
+    for name in numbers {
+        assert!(problem(&[(name, "5s")]).contains(&format!("{name} must be a whole number")), "{name}");
+        assert!(read(&[(name, "5000")]).is_ok(), "{name}");
+    }
+    for name in ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_LOGS_HEADERS", "OTEL_RESOURCE_ATTRIBUTES"] {
+        let message = problem(&[(name, "the-password")]);
+        assert!(message.contains(&format!("{name} must be name=value pairs")), "{message}");
+        assert!(!message.contains("the-password"), "{message}");
+    }
+}
+
+#[test]
+fn what_is_said_about_this_service_is_decoded() {
+    let telemetry = |text| read(&[("OTEL_RESOURCE_ATTRIBUTES", text)]).unwrap().telemetry.resource;
+
+    let said = telemetry("deployment.environment.name=at%20home, service.namespace=a=b,");
+    let pairs: Vec<_> = said.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(pairs, [("deployment.environment.name", "at home"), ("service.namespace", "a=b")]);
+    assert!(problem(&[("OTEL_RESOURCE_ATTRIBUTES", "name=%ff")]).contains("OTEL_RESOURCE_ATTRIBUTES"));
+}
+
 #[test]
 fn other_variables_of_opentelemetry_are_only_mentioned() {
     let config = read(&[("OTEL_SERVICE_NAMES", "x"), ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "x")]).unwrap();
+    assert_eq!(config.warnings.len(), 2);
+    // The SDK's batches are not timed by it, whatever the specification says; OTEL_EXPORTER_OTLP_TIMEOUT does that.
+    let config = read(&[("OTEL_BSP_EXPORT_TIMEOUT", "30000"), ("OTEL_BLRP_EXPORT_TIMEOUT", "30000")]).unwrap();
+    assert!(config.warnings.iter().all(|warning| warning.contains("has no effect here")));
     assert_eq!(config.warnings.len(), 2);
     let config = read(&[("OTEL_PROPAGATORS", "b3,tracecontext")]).unwrap();
     assert!(config.warnings[0].contains("b3") && config.telemetry.trace_context);

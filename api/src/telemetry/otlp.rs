@@ -12,7 +12,7 @@ use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithHttpConf
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use opentelemetry_sdk::resource::{EnvResourceDetector, TelemetryResourceDetector};
+use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SdkTracerProvider};
 use reqwest::{Certificate, Client, Identity};
 use tokio::runtime::Handle;
@@ -26,7 +26,7 @@ pub fn providers(config: &config::Telemetry) -> anyhow::Result<Telemetry> {
     if !(config.traces || config.logs || config.counts()) {
         return Ok(Telemetry::default());
     }
-    let resource = resource(config.service_name.as_deref());
+    let resource = resource(config);
     let collector = Collector { client: client(config)?, runtime: Handle::current() };
     let headers = config.headers.as_ref().map(|headers| parse_headers(headers.expose())).unwrap_or_default();
     let traces = match config.traces {
@@ -62,7 +62,7 @@ pub fn providers(config: &config::Telemetry) -> anyhow::Result<Telemetry> {
 }
 
 /// What is said about this process with each signal. The operator's word comes last, and counts.
-fn resource(service_name: Option<&str>) -> Resource {
+fn resource(config: &config::Telemetry) -> Resource {
     // An id for this start: two nodes on one host are told apart by it.
     let instance = RandomIdGenerator::default().new_trace_id().to_string();
     let resource = Resource::builder_empty()
@@ -70,9 +70,9 @@ fn resource(service_name: Option<&str>) -> Resource {
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .with_attribute(KeyValue::new("service.instance.id", instance))
         .with_detector(Box::new(TelemetryResourceDetector))
-        .with_detector(Box::new(EnvResourceDetector::new()));
-    match service_name {
-        Some(name) => resource.with_service_name(name.to_owned()).build(),
+        .with_attributes(config.resource.iter().map(|(name, value)| KeyValue::new(name.clone(), value.clone())));
+    match &config.service_name {
+        Some(name) => resource.with_service_name(name.clone()).build(),
         None => resource.build(),
     }
 }
