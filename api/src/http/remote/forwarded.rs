@@ -1,19 +1,17 @@
 //! The `Forwarded` header (RFC 7239 §4).
 //!
 //! It is read strictly: a visitor writes its left part, and the host they ask for may stand within quotes to the right,
-//! so that whoever splits it at each comma can be told any address.
+//! so that whoever splits it at each comma can be told any address. What breaks the grammar says nothing, and takes
+//! nothing from what the proxy wrote to the right of it, as long as quotes are closed.
 
 use std::net::IpAddr;
 
-/// The `for` of each element of one header line, the nearest first. A line that breaks the grammar says nothing.
+/// The `for` of each element of one header line, the nearest first.
 pub fn right_to_left(line: &str) -> Vec<Result<IpAddr, String>> {
-    let Some(mut hops) = elements(line) else { return vec![Err(line.to_owned())] };
-    hops.reverse();
-    hops.into_iter().map(|hop| super::address(&hop)).collect()
-}
-
-fn elements(line: &str) -> Option<Vec<String>> {
-    split_outside_quotes(line, ',')?.into_iter().map(forwarded_for).collect()
+    let Some(mut elements) = split_outside_quotes(line, ',') else { return vec![Err(line.to_owned())] };
+    elements.reverse();
+    let hop = |element: &str| forwarded_for(element).ok_or_else(|| element.to_owned());
+    elements.into_iter().map(|element| super::address(&hop(element)?)).collect()
 }
 
 /// §4: each parameter at most once in an element; §5.2: an element may leave `for` out, which is then unknown.

@@ -88,6 +88,17 @@ fn rl02_quotes_in_forwarded_do_not_hide_or_invent_a_hop() {
     assert_eq!(forwarded(&["for=203.0.113.7;host=\"x\\\", for=198.51.100.1\""]), "203.0.113.7");
     assert_eq!(forwarded(&["for=\", for=203.0.113.7"]), "10.0.0.1");
     assert_eq!(forwarded(&["for=\"198.51.100.1, for=\"203.0.113.7\""]), "10.0.0.1");
+    // A quote to the left that the host closes.
+    let line = "a=\", for=203.0.113.7;host=\"x, for=198.51.100.1;b=\\\"\"";
+    assert_eq!(forwarded(&[line]), "10.0.0.1");
+}
+
+/// Else whoever writes nonsense is the proxy, as far as limits and lists of barred addresses know.
+#[test]
+fn rl02_nonsense_to_the_left_in_forwarded_hides_nobody() {
+    for nonsense in ["", "nonsense", "for=198.51.100.1;for=198.51.100.2", "a=\"b\"c", "for = 198.51.100.1", ";"] {
+        assert_eq!(forwarded(&[&format!("{nonsense}, for=203.0.113.7")]), "203.0.113.7", "{nonsense}");
+    }
 }
 
 #[test]
