@@ -72,8 +72,13 @@ cscli -c "$home/config.yaml" machines add probe --auto --force -f "$home/credent
 crowdsec -no-cs -c "$home/config.yaml" >"$home/log" 2>&1 &
 trap 'kill %1; stop_postgres' EXIT
 sleep 3
-grep -h "authentication failed" "$CHANCERY_OBSERVABILITY"/{text,json,logfmt}.log >"$home/lines.log"
-cscli -c "$home/config.yaml" explain --file "$home/lines.log" --type chancery -v | tee "$home/explained"
-[ "$(grep -c 'evt.Meta.source_ip : 203.0.113.7' "$home/explained")" = 3 ] || { echo "CrowdSec missed a line" >&2; exit 1; }
-[ "$(grep -c '🟢 chancery/chancery-bf' "$home/explained")" = 3 ] || { echo "no bucket took a line" >&2; exit 1; }
+grep -h "authentication failed" "$CHANCERY_OBSERVABILITY"/{text,json,logfmt}.log >"$home/chancery.log"
+# The journal's lines, as `journalctl` tells them to CrowdSec, which reads them by the type of the shipped acquisition.
+sed 's/^/Nov 24 15:20:01 host chancery[123]: /' "$home/chancery.log" >"$home/journal.log"
+journal=$(sed -n 's/^  type: //p' "$shipped/crowdsec/acquis.yaml")
+for lines in chancery:chancery "journal:$journal"; do
+    cscli -c "$home/config.yaml" explain --file "$home/${lines%:*}.log" --type "${lines#*:}" -v | tee "$home/explained"
+    [ "$(grep -c 'evt.Meta.source_ip : 203.0.113.7' "$home/explained")" = 3 ] || { echo "CrowdSec missed a line" >&2; exit 1; }
+    [ "$(grep -c '🟢 chancery/chancery-bf' "$home/explained")" = 3 ] || { echo "no bucket took a line" >&2; exit 1; }
+done
 echo "== all of it holds"
