@@ -1,6 +1,7 @@
 //! Relying parties and a proxy that nobody here wrote. They run as processes of their own on loopback.
 
 mod caddy;
+mod openbao;
 mod relying_party;
 
 use chancery_tests::node::Person;
