@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chancery_domain::Recorded;
 use futures_util::StreamExt;
+use futures_util::future::join;
 use sqlx::{Either, Executor, PgConnection};
 
 use super::StoreError;
@@ -139,12 +140,10 @@ impl Commit<'_> {
     ) -> Result<Outcome, Broken> {
         let batch = begin(connection, self.units, self.node, opened, places).await?;
         let events: Vec<&NewEvent> = batch.kept(self.units).collect();
-        insert(connection, &batch, &events).await.map_err(|error| match &error {
+        let recorded = insert(connection, &batch, &events).await.map_err(|error| match &error {
             sqlx::Error::Database(refused) if refused.is_unique_violation() => Broken::Taken,
             _ => error.into(),
         })?;
-        let recorded: Vec<Recorded> =
-            batch.placed(&events).map(|(event, at)| event.recorded(at, batch.end.at)).collect();
         let projected = project(self.projections, connection, &recorded).await;
         projected.map_err(|error| Broken::Otherwise(BatchError::RolledBack(format!("views: {error}"))))?;
         Ok(Outcome { units: batch.results(self.units), base: batch.end.base, recorded })
@@ -162,28 +161,36 @@ fn rolled_back(error: sqlx::Error) -> BatchError {
     BatchError::RolledBack(error.to_string())
 }
 
-async fn insert(connection: &mut PgConnection, batch: &Batch, events: &[&NewEvent]) -> Result<(), sqlx::Error> {
+/// Inserts the events, and makes of them what the views take while the server does so.
+async fn insert(
+    connection: &mut PgConnection,
+    batch: &Batch,
+    events: &[&NewEvent],
+) -> Result<Vec<Recorded>, sqlx::Error> {
     if events.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let mut rows = CopyRows::new(
-        "events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, event_id, salt, \
-         position, recorded_at, leaf_hash)",
-    );
-    for (event, position) in batch.placed(events) {
-        rows.row()
-            .value(event.aggregate_type)?
-            .value(event.aggregate_id.as_str())?
-            .value(event.sequence)?
-            .value(event.event_type)?
-            .value(event.event_version.as_str())?
-            .value(event.payload.as_str())?
-            .value(event.metadata.as_str())?
-            .value(event.event_id)?
-            .value(event.salt.as_slice())?
-            .value(position)?
-            .value(batch.end.at)?
-            .value(leaf_hash(event, position, batch.end.at).as_slice())?;
-    }
-    rows.send(connection).await
+    let columns = "events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, event_id, \
+                   salt, position, recorded_at, leaf_hash)";
+    let copying = CopyRows::send(columns, connection, |rows| {
+        for (event, position) in batch.placed(events) {
+            rows.row()
+                .value(event.aggregate_type)?
+                .value(event.aggregate_id.as_str())?
+                .value(event.sequence)?
+                .value(event.event_type)?
+                .value(event.event_version.as_str())?
+                .value(event.payload.as_str())?
+                .value(event.metadata.as_str())?
+                .value(event.event_id)?
+                .value(event.salt.as_slice())?
+                .value(position)?
+                .value(batch.end.at)?
+                .value(leaf_hash(event, position, batch.end.at).as_slice())?;
+        }
+        Ok(())
+    });
+    let recorded = async { batch.placed(events).map(|(event, at)| event.recorded(at, batch.end.at)).collect() };
+    let (inserted, recorded) = join(copying.await?.finish(), recorded).await;
+    inserted.map(|()| recorded)
 }

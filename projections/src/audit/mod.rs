@@ -168,35 +168,35 @@ fn erase<T>(personal: &mut Personal<T>) -> bool {
 }
 
 async fn insert(connection: &mut PgConnection, entries: &[Entry]) -> Result<(), ProjectionError> {
-    let mut rows = CopyRows::new(
-        "audit (position, event_id, event_name, recorded_at, aggregate_type, aggregate_id, actor, actor_id, user_id, \
-         client_id, sentence, refused, country, city, latitude, longitude, address, user_agent, search, if_erased)",
-    );
-    for Entry { row, aggregate_type, aggregate_id, search, if_erased } in entries {
-        rows.row()
-            .value(row.position)?
-            .value(row.event_id)?
-            .value(row.event_name.as_str())?
-            .value(row.recorded_at)?
-            .value(*aggregate_type)?
-            .value(aggregate_id.as_str())?
-            .value(row.actor.as_str())?
-            .value(row.actor_id)?
-            .value(row.user_id)?
-            .value(row.client_id.as_deref())?
-            .value(&row.sentence)?
-            .value(row.refused)?
-            .value(row.country.as_deref())?
-            .value(row.city.as_deref())?
-            .value(row.latitude)?
-            .value(row.longitude)?
-            .value(row.address.as_deref())?
-            .value(row.user_agent.as_deref())?
-            .value(search.as_str())?
-            .value(if_erased.as_ref().map(Json))?;
-    }
-    rows.send(connection).await?;
-    Ok(())
+    let columns = "audit (position, event_id, event_name, recorded_at, aggregate_type, aggregate_id, actor, actor_id, user_id, \
+                   client_id, sentence, refused, country, city, latitude, longitude, address, user_agent, search, if_erased)";
+    let copying = CopyRows::send(columns, connection, |rows| {
+        for Entry { row, aggregate_type, aggregate_id, search, if_erased } in entries {
+            rows.row()
+                .value(row.position)?
+                .value(row.event_id)?
+                .value(row.event_name.as_str())?
+                .value(row.recorded_at)?
+                .value(*aggregate_type)?
+                .value(aggregate_id.as_str())?
+                .value(row.actor.as_str())?
+                .value(row.actor_id)?
+                .value(row.user_id)?
+                .value(row.client_id.as_deref())?
+                .value(&row.sentence)?
+                .value(row.refused)?
+                .value(row.country.as_deref())?
+                .value(row.city.as_deref())?
+                .value(row.latitude)?
+                .value(row.longitude)?
+                .value(row.address.as_deref())?
+                .value(row.user_agent.as_deref())?
+                .value(search.as_str())?
+                .value(if_erased.as_ref().map(Json))?;
+        }
+        Ok(())
+    });
+    Ok(copying.await?.finish().await?)
 }
 
 /// Takes away what is personal about people who have been erased, in this batch or before it: what was recorded between
