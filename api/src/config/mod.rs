@@ -223,8 +223,7 @@ impl Config {
         if matches!(database, Database::Server { .. }) {
             values.require("ENCRYPTION_KEY", "make one with `openssl rand -base64 32` and keep it safe");
         }
-        let idle_minutes = values.integer("SESSION_DURATION", 1..=43_200);
-        let lifetime_minutes = values.integer("SESSION_LIFETIME", 1..=525_600);
+        let (idle_minutes, lifetime_minutes) = values.session_minutes();
         let geo_download = values.geo_download();
         let (listen, trust_proxy) = (values.listen(), values.trust_proxy());
         let config = Self {
@@ -243,12 +242,12 @@ impl Config {
             local_ranges: values.ranges("LOCAL_IPV6_RANGES"),
             static_api_key: values.static_api_key(),
             session_idle_seconds: idle_minutes * 60,
-            session_lifetime_seconds: lifetime_minutes.max(idle_minutes) * 60,
+            session_lifetime_seconds: lifetime_minutes * 60,
             code_seconds: values.integer("AUTHORIZATION_CODE_LIFETIME", 1..=60),
             allow_insecure_callback_urls: values.flag("ALLOW_INSECURE_CALLBACK_URLS"),
             smtp: values.smtp(),
             rate_limit_percent: values.rate_limit_percent(),
-            log_level: values.text("LOG_LEVEL", 1..=200),
+            log_level: values.log_level(),
             log_format: values.log_format(),
             telemetry: telemetry::read(&mut values),
             warnings: Vec::new(),

@@ -1,5 +1,6 @@
 //! What Chancery asks of others: the database, a mail server, the source of the geo-location database.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use chancery_adapters::mailer::Security;
@@ -11,7 +12,11 @@ use super::{Database, GeoDownload, Login, Smtp};
 
 impl Values {
     pub fn database(&mut self) -> Database {
-        let url = self.optional("DATABASE_URL").or_else(|| self.optional("DB_CONNECTION_STRING"));
+        let (url, same) = (self.optional("DATABASE_URL"), self.optional("DB_CONNECTION_STRING"));
+        if url.is_some() && same.is_some() && url != same {
+            self.problems.push("DATABASE_URL and DB_CONNECTION_STRING differ; unset one of them".to_owned());
+        }
+        let url = url.or(same);
         match url {
             Some(url) => {
                 if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
@@ -47,6 +52,11 @@ impl Values {
             self.warnings.extend(idle.map(|name| format!("{name} is set, but no SMTP_HOST: no mail is sent")));
             return None;
         };
+        if Host::parse(&host).is_err() && host.parse::<IpAddr>().is_err() {
+            self.problems.push(format!(
+                "SMTP_HOST must be a host such as smtp.example.org, not {host:?}; its port goes into SMTP_PORT"
+            ));
+        }
         self.require("SMTP_FROM", "the address that mails are from");
         let security = match self.value("SMTP_TLS").to_ascii_lowercase().as_str() {
             "none" => Security::None,

@@ -123,7 +123,11 @@ pub const SETTINGS: &[Setting] = &[
         "STATIC_API_KEY",
         "At least 16 characters; an API key with an administrator's rights, for automation. Its account is disabled at a start without it.",
     ),
-    setting("SESSION_DURATION", "1440", "Minutes without use after which a sign-in ends, 1 to 43200."),
+    setting(
+        "SESSION_DURATION",
+        "1440",
+        "Minutes without use after which a sign-in ends, 1 to 43200; `SESSION_LIFETIME` at most.",
+    ),
     setting("SESSION_LIFETIME", "43200", "Minutes after which a sign-in ends, however much it is used."),
     setting("AUTHORIZATION_CODE_LIFETIME", "60", "Seconds that an authorization code lives, 1 to 60."),
     setting(

@@ -34,6 +34,43 @@ fn weak_secrets_stop_the_start() {
 }
 
 #[test]
+fn a_static_api_key_can_be_sent_and_not_be_guessed() {
+    for key in ["aaaaaaaaaaaaaaaaaaaaaaaa", "ein schlüssel für terraform", "a key with blanks in it"] {
+        assert!(problem(&[("STATIC_API_KEY", key)]).contains("STATIC_API_KEY"), "{key}");
+    }
+    assert!(read(&[("STATIC_API_KEY", "a-static-api-key-for-tests")]).is_ok());
+}
+
+#[test]
+fn a_secret_that_is_set_in_two_ways_must_be_the_same() {
+    let path = std::env::temp_dir().join(format!("chancery-two-{}", std::process::id()));
+    std::fs::write(&path, "a-long-enough-random-key\n").unwrap();
+    let both = |key| [("ENCRYPTION_KEY", key), ("ENCRYPTION_KEY_FILE", path.to_str().unwrap())];
+
+    assert!(problem(&both("another-long-enough-key")).contains("ENCRYPTION_KEY and ENCRYPTION_KEY_FILE differ"));
+    assert!(read(&both("a-long-enough-random-key")).is_ok());
+    let key = ("ENCRYPTION_KEY", "a-long-enough-random-key");
+    let urls = |other| [key, ("DATABASE_URL", "postgres://db/chancery"), ("DB_CONNECTION_STRING", other)];
+    assert!(problem(&urls("postgres://db/other")).contains("DATABASE_URL and DB_CONNECTION_STRING differ"));
+    assert!(read(&urls("postgres://db/chancery")).is_ok());
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_sign_in_never_outlasts_its_lifetime_however_long_it_may_be_idle() {
+    let seconds = |variables: &[(&str, &str)]| {
+        let config = read(variables).unwrap();
+        (config.session_idle_seconds, config.session_lifetime_seconds)
+    };
+
+    assert_eq!(seconds(&[]), (86_400, 30 * 86_400));
+    assert_eq!(seconds(&[("SESSION_LIFETIME", "60")]), (3_600, 3_600));
+    assert_eq!(seconds(&[("SESSION_LIFETIME", "60"), ("SESSION_DURATION", "20")]), (1_200, 3_600));
+    let message = problem(&[("SESSION_LIFETIME", "60"), ("SESSION_DURATION", "90")]);
+    assert!(message.contains("SESSION_DURATION") && message.contains("SESSION_LIFETIME"), "{message}");
+}
+
+#[test]
 fn the_issuer_is_https_or_localhost_and_has_no_path() {
     assert!(problem(&[("APP_URL", "http://id.example.org")]).contains("https://"));
     assert!(problem(&[("APP_URL", "https://id.example.org/auth")]).contains("scheme, host and port only"));
@@ -49,6 +86,12 @@ fn a_slip_of_the_pen_is_named_and_all_problems_are_told_at_once() {
     assert!(message.contains("did you mean APP_URL?"), "{message}");
     assert!(message.contains("PORT must be a whole number"), "{message}");
     assert!(message.contains("LOG_JSON must be true or false"), "{message}");
+    for (slip, meant) in
+        [("SMTP_USERNAME", "SMTP_USER"), ("SMTP_PASS", "SMTP_PASSWORD"), ("DATA_DIRECTORY", "DATA_DIR")]
+    {
+        assert!(problem(&[(slip, "x")]).contains(&format!("did you mean {meant}?")), "{slip}");
+    }
+    assert!(read(&[("HOSTNAME", "a"), ("PORTAL", "b"), ("SMTP_RELAY", "c")]).is_ok(), "others have settings, too");
 }
 
 #[test]
@@ -142,6 +185,13 @@ fn a_mail_server_is_reached_encrypted_unless_it_is_told_otherwise() {
 #[test]
 fn what_a_mail_server_lacks_is_named() {
     let host = ("SMTP_HOST", "smtp.example.org");
+    let from = ("SMTP_FROM", "id@example.org");
+    for wrong in ["smtp.example.org:587", "smtps://smtp.example.org", "smtp example.org"] {
+        assert!(problem(&[("SMTP_HOST", wrong), from]).contains("SMTP_HOST must be a host"), "{wrong}");
+    }
+    for right in ["localhost", "mail", "192.0.2.25", "2001:db8::25", "[2001:db8::25]"] {
+        assert!(read(&[("SMTP_HOST", right), from]).is_ok(), "{right}");
+    }
     assert!(problem(&[host]).contains("SMTP_FROM is required"));
     assert!(problem(&[host, ("SMTP_FROM", "id@example.org"), ("SMTP_USER", "id")]).contains("SMTP_PASSWORD"));
     assert!(problem(&[host, ("SMTP_TLS", "ssl")]).contains("SMTP_TLS must be starttls, tls or none"));
@@ -251,6 +301,21 @@ fn other_variables_of_opentelemetry_are_only_mentioned() {
     assert!(!read(&[("OTEL_PROPAGATORS", "none")]).unwrap().telemetry.trace_context);
     let config = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317")]).unwrap();
     assert!(config.warnings[0].contains("4318"));
+}
+
+#[test]
+fn a_log_level_that_is_none_does_not_silence_the_log() {
+    for wrong in ["verbose", "warning", "chancery_api", "info,sqlx", "chancery_api=debug,loud", "info, error"] {
+        assert!(problem(&[("LOG_LEVEL", wrong)]).contains("is no level"), "{wrong}");
+    }
+    for right in ["info", "WARN", "off", "info,sqlx=warn", "chancery_api=debug,error"] {
+        assert!(read(&[("LOG_LEVEL", right)]).is_ok(), "{right}");
+    }
+}
+
+#[test]
+fn a_name_is_one_line() {
+    assert!(problem(&[("APP_NAME", "Our\nhouse")]).contains("APP_NAME holds characters that cannot be shown"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Reading and checking single settings; problems are gathered, so that all are shown at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
@@ -32,7 +32,10 @@ impl Values {
             match std::fs::read_to_string(path) {
                 Ok(text) => {
                     let text = text.trim_end_matches(['\r', '\n']).to_owned();
-                    self.variables.entry(setting.name.to_owned()).or_insert(text);
+                    let set = self.variables.entry(setting.name.to_owned()).or_insert_with(|| text.clone());
+                    if *set != text {
+                        self.problems.push(format!("{0} and {0}_FILE differ; unset one of them", setting.name));
+                    }
                 }
                 Err(error) => self.problems.push(format!("{}_FILE: {path} cannot be read: {error}", setting.name)),
             }
@@ -84,6 +87,9 @@ impl Values {
         if !length.contains(&text.chars().count()) {
             self.problems.push(format!("{name} must have {} to {} characters", length.start(), length.end()));
         }
+        if text.chars().any(char::is_control) {
+            self.problems.push(format!("{name} holds characters that cannot be shown; write it in one line"));
+        }
         text
     }
 
@@ -115,6 +121,20 @@ impl Values {
                 false
             }
         }
+    }
+
+    /// A word that is no level would be read as the name of a module, and every line of the others be left out.
+    pub fn log_level(&mut self) -> String {
+        let filter = self.text("LOG_LEVEL", 1..=200);
+        for word in filter.split(',').filter(|part| !part.contains('=')) {
+            if !["off", "error", "warn", "info", "debug", "trace"].contains(&word.to_ascii_lowercase().as_str()) {
+                self.problems.push(format!(
+                    "LOG_LEVEL: {word:?} is no level; use error, warn, info, debug or trace, and for a module \
+                     chancery_api=debug"
+                ));
+            }
+        }
+        filter
     }
 
     pub fn log_format(&mut self) -> LogFormat {
@@ -152,6 +172,20 @@ impl Values {
         ranges
     }
 
+    /// How long a sign-in lasts without use, and in all. What is not set follows what is.
+    pub fn session_minutes(&mut self) -> (i64, i64) {
+        let idle = self.integer("SESSION_DURATION", 1..=43_200);
+        let lifetime = self.integer("SESSION_LIFETIME", 1..=525_600);
+        if idle > lifetime && self.variables.contains_key("SESSION_DURATION") {
+            self.problems.push(
+                "SESSION_DURATION is longer than SESSION_LIFETIME, which ends a sign-in however much it is used; \
+                 shorten the one or lengthen the other"
+                    .to_owned(),
+            );
+        }
+        (idle.min(lifetime), lifetime)
+    }
+
     pub fn rate_limit_percent(&mut self) -> Option<u32> {
         let percent = self.integer("RATE_LIMIT_PERCENT", 1..=1_000_000);
         if self.flag("DISABLE_RATE_LIMITING") {
@@ -171,9 +205,13 @@ impl Values {
 
     pub fn static_api_key(&mut self) -> Option<Secret<String>> {
         let key = self.optional("STATIC_API_KEY")?;
-        if key.len() < 16 {
-            self.problems
-                .push("STATIC_API_KEY needs at least 16 characters; make one with `openssl rand -hex 32`".into());
+        // A header carries it; what is no visible ASCII could never be sent (RFC 9110 §5.5).
+        if is_weak(key.as_bytes()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            self.problems.push(
+                "STATIC_API_KEY is too weak or cannot be sent: at least 16 letters, digits and signs of ASCII; make one with \
+                 `openssl rand -hex 32`"
+                    .into(),
+            );
         }
         Some(Secret::new(key))
     }
@@ -185,7 +223,7 @@ impl Values {
 
 /// Whether a key could be guessed, as far as that can be told of it.
 pub fn is_weak(key: &[u8]) -> bool {
-    key.len() < 16 || key.iter().collect::<std::collections::BTreeSet<_>>().len() < 6
+    key.len() < 16 || key.iter().collect::<BTreeSet<_>>().len() < 6
 }
 
 pub const TOO_WEAK: &str = "is too weak: at least 16 bytes of randomness; make one with `openssl rand -base64 32`";
@@ -195,8 +233,14 @@ pub(super) fn is_known(name: &str) -> bool {
     SETTINGS.iter().flat_map(Setting::names).any(|setting| setting == name)
 }
 
-/// One letter too few, too many or wrong, or two neighbors swapped, in a name long enough to tell.
+/// One letter too few, too many or wrong, two neighbors swapped, or a word that is cut off or goes on, in a name long enough
+/// to tell.
 fn is_slip(setting: &str, name: &str) -> bool {
+    let (short, long) = if setting.len() < name.len() { (setting, name) } else { (name, setting) };
+    let rest = long.strip_prefix(short).filter(|_| short.len() >= 8);
+    if rest.is_some_and(|rest| !rest.contains('_')) {
+        return true;
+    }
     let (a, b) = (setting.as_bytes(), name.as_bytes());
     if a.len() < 6 || a.len().abs_diff(b.len()) > 1 {
         return false;
