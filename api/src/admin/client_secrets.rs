@@ -1,6 +1,5 @@
 //! `/api/oidc/clients/{id}/secrets`: the secrets of an app.
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
@@ -19,6 +18,7 @@ use super::clients::{client_id, execute_all, existing, full_json};
 use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
+use crate::http::json::JsonBody;
 use crate::http::precondition::Seen;
 use crate::http::principal::Principal;
 use crate::http::request::Circumstances;
@@ -64,11 +64,8 @@ struct SecretInput {
 }
 
 /// The body is optional.
-fn secret_input(body: &Bytes) -> Result<SecretInput, ApiError> {
-    if body.is_empty() {
-        return Ok(SecretInput::default());
-    }
-    let input: SecretInput = serde_json::from_slice(body).map_err(|_| ApiError::invalid_body())?;
+fn secret_input(body: Option<JsonBody<SecretInput>>) -> Result<SecretInput, ApiError> {
+    let input = body.map(|JsonBody(input)| input).unwrap_or_default();
     input.secret.as_deref().map_or(Ok(()), check_secret)?;
     Ok(input)
 }
@@ -126,11 +123,11 @@ async fn add_secret(
     circumstances: Circumstances,
     principal: Principal,
     Path(id): Path<String>,
-    body: Bytes,
+    body: Option<JsonBody<SecretInput>>,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     principal.may(&app, AdminAction::ManageClientSecrets)?;
     let id = client_id(&id)?;
-    let input = secret_input(&body)?;
+    let input = secret_input(body)?;
     let caller = principal.caller(&app, &circumstances);
     let added = issue_secret(&app, &caller, &id, input.secret, input.expires_at).await?;
     let rows = clients::secrets(&app.pool, &id).await?;
@@ -147,11 +144,11 @@ async fn replace_secret(
     principal: Principal,
     Path(id): Path<String>,
     seen: Seen,
-    body: Bytes,
+    body: Option<JsonBody<SecretInput>>,
 ) -> Result<Json<Value>, ApiError> {
     principal.may(&app, AdminAction::ManageClientSecrets)?;
     let id = client_id(&id)?;
-    let input = secret_input(&body)?;
+    let input = secret_input(body)?;
     let caller = principal.caller(&app, &circumstances);
     let (made, add) = new_secret(&app, input.secret, None);
     seen.decide(|| replace_all(&app, &caller, &id, &seen, &add)).await?;
@@ -168,7 +165,7 @@ async fn replace_all(
     let read = app.store.load::<Client>(id).await?;
     seen.unchanged(full_json(app, id)).await?;
     let Client::Registered(client) = read.state() else { return Err(ApiError::not_found()) };
-    let remove = client.secrets.iter().map(|secret_id| ClientCommand::RemoveSecret { secret_id: *secret_id });
+    let remove = client.secrets.iter().map(|secret| ClientCommand::RemoveSecret { secret_id: secret.id });
     execute_all(app, caller, id, remove.chain([add.clone()]).collect(), &Some(read)).await
 }
 

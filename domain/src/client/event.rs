@@ -24,7 +24,12 @@ pub enum ClientEvent {
         expires_at: Option<OffsetDateTime>,
     },
     #[serde(rename = "client.secret_removed")]
-    SecretRemoved { secret_id: ClientSecretId },
+    SecretRemoved {
+        secret_id: ClientSecretId,
+        /// By which people knew it; absent in older events.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        prefix: Option<String>,
+    },
     /// Which groups may use it while it is restricted.
     #[serde(rename = "client.access_restricted")]
     AccessRestricted { before: Vec<GroupId>, after: Vec<GroupId> },

@@ -81,9 +81,16 @@ pub enum Client {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registered {
     pub settings: ClientSettings,
-    pub secrets: Vec<ClientSecretId>,
+    pub secrets: Vec<ClientSecret>,
     pub groups: Vec<GroupId>,
     pub disabled: bool,
+}
+
+/// A secret of a client, as it may be shown for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientSecret {
+    pub id: ClientSecretId,
+    pub prefix: String,
 }
 
 impl Decider for Client {
@@ -142,10 +149,9 @@ impl Registered {
                 Ok(vec![ClientEvent::SecretAdded { secret_id, prefix, digest, expires_at }])
             }
             ClientCommand::RemoveSecret { secret_id } => {
-                if !self.secrets.contains(&secret_id) {
-                    return Err(ClientRefusal::NoSuchSecret);
-                }
-                Ok(vec![ClientEvent::SecretRemoved { secret_id }])
+                let secret = self.secrets.iter().find(|secret| secret.id == secret_id);
+                let prefix = Some(secret.ok_or(ClientRefusal::NoSuchSecret)?.prefix.clone());
+                Ok(vec![ClientEvent::SecretRemoved { secret_id, prefix }])
             }
             ClientCommand::RestrictAccess { mut groups } => {
                 groups.sort_unstable();
@@ -164,8 +170,10 @@ impl Registered {
         match event {
             ClientEvent::Registered { .. } | ClientEvent::Deleted => {}
             ClientEvent::Changed { after, .. } => self.settings = *after,
-            ClientEvent::SecretAdded { secret_id, .. } => self.secrets.push(secret_id),
-            ClientEvent::SecretRemoved { secret_id } => self.secrets.retain(|id| *id != secret_id),
+            ClientEvent::SecretAdded { secret_id, prefix, .. } => {
+                self.secrets.push(ClientSecret { id: secret_id, prefix })
+            }
+            ClientEvent::SecretRemoved { secret_id, .. } => self.secrets.retain(|secret| secret.id != secret_id),
             ClientEvent::AccessRestricted { after, .. } => self.groups = after,
             ClientEvent::Disabled => self.disabled = true,
             ClientEvent::Enabled => self.disabled = false,

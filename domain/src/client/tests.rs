@@ -41,6 +41,10 @@ fn secret_added(n: u128, expires_at: Option<OffsetDateTime>) -> ClientEvent {
     }
 }
 
+fn secret_removed(n: u128) -> ClientEvent {
+    ClientEvent::SecretRemoved { secret_id: secret_id(n), prefix: Some("chs_abcd".into()) }
+}
+
 fn changed() -> ClientEvent {
     ClientEvent::Changed { before: Box::new(settings("Wiki")), after: Box::new(settings("Notes")) }
 }
@@ -143,17 +147,16 @@ fn a_client_has_20_secrets_at_most() {
     let mut given = vec![registered(settings("Wiki"))];
     given.extend((0..20).map(|n| secret_added(n, None)));
     given_when_then(&given, add_secret(20, None), Err(ClientRefusal::TooManySecrets));
-    given.push(ClientEvent::SecretRemoved { secret_id: secret_id(3) });
+    given.push(secret_removed(3));
     given_when_then(&given, add_secret(20, None), Ok(vec![secret_added(20, None)]));
 }
 
 #[test]
 fn a_secret_is_removed_once() {
     let remove = ClientCommand::RemoveSecret { secret_id: secret_id(1) };
-    let removed = ClientEvent::SecretRemoved { secret_id: secret_id(1) };
     let given = [registered(settings("Wiki")), secret_added(1, None)];
-    given_when_then(&given, remove.clone(), Ok(vec![removed.clone()]));
-    given_when_then(&[&given[..], &[removed]].concat(), remove, Err(ClientRefusal::NoSuchSecret));
+    given_when_then(&given, remove.clone(), Ok(vec![secret_removed(1)]));
+    given_when_then(&[&given[..], &[secret_removed(1)]].concat(), remove, Err(ClientRefusal::NoSuchSecret));
 }
 
 #[test]
@@ -222,7 +225,8 @@ fn stored_form() {
             changed(),
             secret_added(1, None),
             secret_added(2, Some(NOON)),
-            ClientEvent::SecretRemoved { secret_id: secret_id(1) },
+            ClientEvent::SecretRemoved { secret_id: secret_id(1), prefix: None },
+            secret_removed(2),
             restricted(),
             ClientEvent::Disabled,
             ClientEvent::Enabled,
@@ -240,6 +244,7 @@ fn stored_form() {
                 "secret_id": id(2), "prefix": "chs_abcd", "digest": digest, "expires_at": "2026-11-23T12:00:00Z"
             } },
             { "client.secret_removed": { "secret_id": id(1) } },
+            { "client.secret_removed": { "secret_id": id(2), "prefix": "chs_abcd" } },
             { "client.access_restricted": { "before": [], "after": [id(1), id(2)] } },
             "client.disabled",
             "client.enabled",

@@ -73,7 +73,7 @@ async fn apply(connection: &mut PgConnection, recorded: &Recorded, event: &Clien
         .bind(digest.as_bytes())
         .bind(recorded.recorded_at)
         .bind(expires_at),
-        ClientEvent::SecretRemoved { secret_id } => {
+        ClientEvent::SecretRemoved { secret_id, .. } => {
             sqlx::query("DELETE FROM client_secrets WHERE client_id = $1 AND secret_id = $2").bind(id).bind(secret_id.0)
         }
         ClientEvent::AccessRestricted { after, .. } => {

@@ -65,6 +65,13 @@ async fn a_wrong_field_is_named_with_its_code() {
     assert_eq!(named, [("email", "invalid_format"), ("firstName", "too_long"), ("username", "invalid_format")]);
     let answer = admin.send(Method::POST, "/api/users", Some("username=x".into()), &[]).await.expect(400);
     assert_eq!(answer.json()["code"], "invalid_request_body");
+    // Where a body may be left out, one that is there is JSON as well, and says so.
+    let secrets = format!("/api/oidc/clients/{}/secrets", server.client(&json!({})).await.id);
+    for content_type in ["text/plain", "application/x-www-form-urlencoded"] {
+        let headers = [("content-type", content_type)];
+        let answer = admin.send(Method::POST, &secrets, Some("{}".into()), &headers).await.expect(400);
+        assert_eq!(answer.json()["code"], "invalid_request_body", "{content_type}");
+    }
 }
 
 #[tokio::test]
