@@ -6,25 +6,30 @@ use chancery_domain::consent::ConsentEvent;
 use chancery_domain::encryption_key::EncryptionKeyEvent;
 use chancery_domain::grant::{GrantEvent, RevokedWhy};
 use chancery_domain::group::GroupEvent;
-use chancery_domain::oauth::scope::Scopes;
 use chancery_domain::signing_key::SigningKeyEvent;
 
 use super::changes;
-use super::sentence::{Part, Sentence, Thing, app, named, person, strong, text, thing};
+use super::sentence::{Part, Sentence, Thing, app, day, named, person, strong, text, thing};
 use super::whom::Whom;
 
 pub(super) fn client(event: &ClientEvent, whom: &Whom, by: Part) -> Sentence {
     let Some(id) = &whom.client else { return Sentence::from([by, text(" changed an app")]) };
     let called = |name: &str| named(Thing::App(id.clone()), name);
     match event {
-        ClientEvent::Registered { settings } => [by, text(" added the app "), called(&settings.name)].into(),
+        ClientEvent::Registered { settings } => Sentence::from([by, text(" added the app "), called(&settings.name)])
+            .with(changes::first_settings(settings)),
         ClientEvent::Changed { before, after } => {
             Sentence::from([by, text(" changed "), called(&after.name)]).with(changes::settings(before, after))
         }
-        ClientEvent::SecretAdded { prefix, .. } => {
-            [by, text(" made a secret for "), app(id), text(", beginning with "), strong(prefix)].into()
+        ClientEvent::SecretAdded { prefix, expires_at, .. } => {
+            let mut parts = vec![by, text(" made a secret for "), app(id), text(", beginning with "), strong(prefix)];
+            parts.extend(expires_at.map(|at| text(format!(", which ends on {}", day(at)))));
+            parts.into()
         }
-        ClientEvent::SecretRemoved { .. } => [by, text(" removed a secret of "), app(id)].into(),
+        ClientEvent::SecretRemoved { prefix: Some(prefix), .. } => {
+            [by, text(" removed the secret of "), app(id), text(" beginning with "), strong(prefix)].into()
+        }
+        ClientEvent::SecretRemoved { prefix: None, .. } => [by, text(" removed a secret of "), app(id)].into(),
         ClientEvent::AccessRestricted { before, after } => {
             // Whether the app is only for chosen groups is a setting of its own, of which this says nothing.
             let chose = if after.is_empty() { " removed the chosen groups of " } else { " chose the groups for " };
@@ -48,12 +53,14 @@ pub(super) fn consent(event: &ConsentEvent, whom: &Whom, actor: &Actor, by: Part
     let themselves = actor.user() == whom.user;
     let (person, app) = (person(*user_id), app(client_id));
     match event {
-        ConsentEvent::Given { scopes, .. } => [person, text(" allowed "), app, text(" to see "), list(scopes)].into(),
+        ConsentEvent::Given { scopes, .. } => {
+            [person, text(" allowed "), app, text(" to see "), text(changes::allowed(scopes))].into()
+        }
         ConsentEvent::Widened { before, scopes, .. } => {
             Sentence::from([person, text(" allowed "), app, text(" to see more")]).with(changes::one(
                 "What the app may see",
-                &before.to_string(),
-                &scopes.to_string(),
+                &changes::allowed(before),
+                &changes::allowed(scopes),
             ))
         }
         ConsentEvent::Withdrawn { .. } if themselves => {
@@ -61,10 +68,6 @@ pub(super) fn consent(event: &ConsentEvent, whom: &Whom, actor: &Actor, by: Part
         }
         ConsentEvent::Withdrawn { .. } => [by, text(" took back what "), person, text(" had allowed "), app].into(),
     }
-}
-
-fn list(scopes: &Scopes) -> Part {
-    strong(scopes.iter().collect::<Vec<_>>().join(", "))
 }
 
 pub(super) fn grant(event: &GrantEvent, whom: &Whom) -> Sentence {
@@ -97,7 +100,8 @@ pub(super) fn group(event: &GroupEvent, stream: &str, by: Part) -> Sentence {
     let called = |name: &str| stream.parse().map_or(strong(name), |id| named(Thing::Group(id), name));
     let group = stream.parse().map_or(strong(stream), |id| thing(Thing::Group(id)));
     match event {
-        GroupEvent::Created { names } => [by, text(" made the group "), called(&names.friendly_name)].into(),
+        GroupEvent::Created { names } => Sentence::from([by, text(" made the group "), called(&names.friendly_name)])
+            .with(changes::one("Name for apps", "", &names.name)),
         GroupEvent::Changed { before, after } => {
             Sentence::from([by, text(" changed the group "), called(&after.friendly_name)])
                 .with(changes::group_names(before, after))

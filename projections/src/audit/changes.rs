@@ -5,6 +5,7 @@ use chancery_domain::custom_claim::CustomClaim;
 use chancery_domain::group::GroupNames;
 use chancery_domain::ids::GroupId;
 use chancery_domain::oauth::redirect_uri::RedirectUri;
+use chancery_domain::oauth::scope::{EMAIL, GROUPS, OFFLINE_ACCESS, PROFILE, Scopes};
 use chancery_domain::user::Profile;
 
 use super::sentence::{Change, Part, Thing, text, thing};
@@ -27,7 +28,7 @@ fn all<'a>(changes: impl IntoIterator<Item = (&'a str, String, String)>) -> Vec<
 }
 
 /// What a new person was called.
-pub(super) fn first_profile(profile: Option<&Profile>) -> Vec<Change> {
+pub(super) fn first_profile(profile: Option<&Profile>, verified: bool) -> Vec<Change> {
     let Some(profile) = profile else { return Vec::new() };
     let nobody = Profile {
         username: String::new(),
@@ -37,7 +38,8 @@ pub(super) fn first_profile(profile: Option<&Profile>) -> Vec<Change> {
         display_name: String::new(),
         locale: None,
     };
-    self::profile(&nobody, profile)
+    let proven = if verified { one("E-mail address verified", "", &yes(true)) } else { Vec::new() };
+    [self::profile(&nobody, profile), proven].concat()
 }
 
 pub(super) fn profile(before: &Profile, after: &Profile) -> Vec<Change> {
@@ -104,6 +106,24 @@ pub(super) fn settings(before: &ClientSettings, after: &ClientSettings) -> Vec<C
         ("Access tokens last", lasting(before.access_token_seconds), lasting(after.access_token_seconds)),
         ("Can be renewed for", lasting(before.refresh_token_seconds), lasting(after.refresh_token_seconds)),
     ])
+}
+
+/// What a new app was given, as far as it is not what every app begins with.
+pub(super) fn first_settings(settings: &ClientSettings) -> Vec<Change> {
+    let chosen = self::settings(&ClientSettings::named(&settings.name), settings);
+    chosen.into_iter().map(|change| Change { before: Vec::new(), ..change }).collect()
+}
+
+/// Scopes as people say them, after "to see".
+pub(super) fn allowed(scopes: &Scopes) -> String {
+    let words = [(PROFILE, "profile"), (EMAIL, "e-mail address"), (GROUPS, "groups")];
+    let seen: Vec<&str> = words.iter().filter(|(scope, _)| scopes.contains(scope)).map(|(_, word)| *word).collect();
+    let seen = match seen.as_slice() {
+        [] => "who they are".to_owned(),
+        [only] => format!("their {only}"),
+        [others @ .., last] => format!("their {} and {last}", others.join(", ")),
+    };
+    if scopes.contains(OFFLINE_ACCESS) { format!("{seen}, also while they are away") } else { seen }
 }
 
 fn urls(urls: &[RedirectUri]) -> String {

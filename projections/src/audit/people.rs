@@ -8,7 +8,7 @@ use chancery_domain::personal::Change;
 use chancery_domain::user::{EnrolledVia, RegisteredVia, RemovedBy, UserEvent};
 
 use super::changes;
-use super::sentence::{Part, Sentence, Thing, named, passkey, person, strong, text, thing};
+use super::sentence::{Part, Sentence, Thing, day, named, passkey, person, strong, text, thing};
 use super::whom::Whom;
 
 /// `by` acted, or the person did it alone.
@@ -20,10 +20,10 @@ pub(super) fn user(event: &UserEvent, recorded: &Recorded, whom: &Whom, by: Part
         false => vec![by.clone(), text(others), person(id)],
     };
     match event {
-        UserEvent::Registered { profile, is_admin, via, .. } => {
+        UserEvent::Registered { profile, email_verified, is_admin, via } => {
             let name = profile.known().map(|profile| profile.display_name.clone());
             let newcomer = Part::Thing { thing: Thing::Person(id), name };
-            registered(newcomer, *is_admin, *via, by).with(changes::first_profile(profile.known()))
+            registered(newcomer, *is_admin, *via, by).with(changes::first_profile(profile.known(), *email_verified))
         }
         UserEvent::ProfileChanged { change, email_verified } => {
             let changes = change.known().map(|Change { before, after }| {
@@ -171,11 +171,13 @@ pub(super) fn api_key(event: &ApiKeyEvent, stream: &str, by: Part) -> Sentence {
         Err(_) => strong(stream),
     };
     match event {
-        ApiKeyEvent::Created { name, .. } => {
+        ApiKeyEvent::Created { name, expires_at, .. } => {
             let key = stream.parse().map_or(strong(name), |id| named(Thing::ApiKey(id), name));
-            [by, text(" made "), key].into()
+            [by, text(" made "), key, text(format!(", which ends on {}", day(*expires_at)))].into()
         }
-        ApiKeyEvent::Renewed { .. } => [by, text(" renewed "), key].into(),
+        ApiKeyEvent::Renewed { expires_at, .. } => {
+            [by, text(" renewed "), key, text(format!(" until {}", day(*expires_at)))].into()
+        }
         ApiKeyEvent::Revoked => [by, text(" revoked "), key].into(),
     }
 }

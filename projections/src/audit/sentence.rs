@@ -7,6 +7,8 @@ use chancery_domain::actor::Actor;
 use chancery_domain::ids::{ApiKeyId, ClientId, GroupId, PasskeyId, UserId};
 use chancery_domain::{Event, Recorded};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::macros::format_description;
 use uuid::Uuid;
 
 use super::whom::Whom;
@@ -58,11 +60,11 @@ impl Sentence {
     /// The sentence of an event. `whom` names the person and the app where the event itself does not.
     pub(super) fn of(recorded: &Recorded, whom: &Whom) -> Self {
         let by = by(&recorded.context.actor);
-        match &recorded.event {
+        let mut sentence = match &recorded.event {
             Event::User(event) => people::user(event, recorded, whom, by),
             Event::Enrollment(event) => people::enrollment(event, whom, by),
             Event::ApiKey(event) => people::api_key(event, &recorded.aggregate_id, by),
-            Event::Session(event) => sign_ins::session(event, whom, by),
+            Event::Session(event) => sign_ins::session(event, whom, &recorded.context.actor, by),
             Event::SignInAttempt(event) => sign_ins::attempt(event),
             Event::Client(event) => apps::client(event, whom, by),
             Event::Consent(event) => apps::consent(event, whom, &recorded.context.actor, by),
@@ -70,7 +72,14 @@ impl Sentence {
             Event::Group(event) => apps::group(event, &recorded.aggregate_id, by),
             Event::EncryptionKey(event) => apps::encryption_key(event, &recorded.aggregate_id, by),
             Event::SigningKey(event) => apps::signing_key(event, &recorded.aggregate_id, &recorded.context.actor, by),
+        };
+        // Not for the account of STATIC_API_KEY, which is its key.
+        if let Actor::ApiKey(_, key) = recorded.context.actor
+            && !key.0.is_nil()
+        {
+            sentence.parts.extend([text(", through "), thing(Thing::ApiKey(key))]);
         }
+        sentence
     }
 
     pub(super) fn with(mut self, changes: Vec<Change>) -> Self {
@@ -176,6 +185,11 @@ pub(super) fn thing(thing: Thing) -> Part {
 
 pub(super) fn named(thing: Thing, name: &str) -> Part {
     Part::Thing { thing, name: Some(name.to_owned()) }
+}
+
+/// "3 March 2026"
+pub(super) fn day(at: OffsetDateTime) -> String {
+    at.format(format_description!("[day padding:none] [month repr:long] [year]")).unwrap_or_default()
 }
 
 pub(super) fn person(id: UserId) -> Part {

@@ -1,12 +1,13 @@
 //! Sentences about sessions, and about sign-ins that were refused.
 
+use chancery_domain::actor::Actor;
 use chancery_domain::session::{SessionEnd, SessionEvent};
 use chancery_domain::sign_in_attempt::{Failed, FailureReason, SignInAttemptEvent};
 
 use super::sentence::{Part, Sentence, passkey, person, text};
 use super::whom::Whom;
 
-pub(super) fn session(event: &SessionEvent, whom: &Whom, by: Part) -> Sentence {
+pub(super) fn session(event: &SessionEvent, whom: &Whom, actor: &Actor, by: Part) -> Sentence {
     let who = whom.user.map_or(text("Somebody"), person);
     match event {
         SessionEvent::Started { proof, .. } => [who, text(" signed in with "), passkey(proof.passkey_id)].into(),
@@ -22,8 +23,11 @@ pub(super) fn session(event: &SessionEvent, whom: &Whom, by: Part) -> Sentence {
         SessionEvent::Ended { why: SessionEnd::EndedByAdmin } => {
             [by, text(" signed "), lower(who), text(" out on one device")].into()
         }
+        SessionEvent::Ended { why: SessionEnd::Replaced } if actor.user() == whom.user => {
+            [who, text(" was signed out by signing in anew with the same browser")].into()
+        }
         SessionEvent::Ended { why: SessionEnd::Replaced } => {
-            [who, text(" was signed out: somebody else signed in with the same browser")].into()
+            [who, text(" was signed out: "), by, text(" signed in with the same browser")].into()
         }
     }
 }

@@ -95,8 +95,8 @@ fn every_event_about_links_keys_and_sign_ins_has_a_sentence() {
         (by_root("enrollment", revoked("superseded")), "The link for Ada gave way to a newer one"),
         (by_root("enrollment", revoked("by_admin")), "Root withdrew the link for Ada"),
         (by_root("enrollment", revoked("setup_completed")), "The link for Ada was closed: everything is set up"),
-        (by_ada("api_key", created), "Ada made the API key deploy"),
-        (by_ada("api_key", renewed), "Ada renewed the API key deploy"),
+        (by_ada("api_key", created), "Ada made the API key deploy, which ends on 5 November 2026"),
+        (by_ada("api_key", renewed), "Ada renewed the API key deploy until 5 November 2026"),
         (by_ada("api_key", json!("api_key.revoked")), "Ada revoked the API key deploy"),
         (by_ada("session", started), "Ada signed in with YubiKey"),
         (by_ada("session", stepped), "Ada confirmed with YubiKey that it is them"),
@@ -105,7 +105,8 @@ fn every_event_about_links_keys_and_sign_ins_has_a_sentence() {
         (by_ada("session", ended("logout_requested")), "Ada signed out from within an app"),
         (by_ada("session", ended("ended_by_owner")), "Ada signed out another device"),
         (by_root("session", ended("ended_by_admin")), "Root signed Ada out on one device"),
-        (by_root("session", ended("replaced")), "Ada was signed out: somebody else signed in with the same browser"),
+        (by_root("session", ended("replaced")), "Ada was signed out: Root signed in with the same browser"),
+        (by_ada("session", ended("replaced")), "Ada was signed out by signing in anew with the same browser"),
         (
             says(Actor::Visitor, "sign_in_attempt", attempt("unknown_passkey", 1, false)),
             "A sign-in was refused: nobody here has this passkey",
@@ -118,6 +119,29 @@ fn every_event_about_links_keys_and_sign_ins_has_a_sentence() {
     for (said, expected) in table {
         assert_eq!(said, expected);
     }
+}
+
+#[test]
+fn what_a_tool_did_for_somebody_names_its_api_key() {
+    let by_key = |key: Uuid| Actor::ApiKey(UserId(ROOT), ApiKeyId(key));
+
+    assert_eq!(says(by_key(STREAM), "user", json!("user.disabled")), "Root disabled Ada, through the API key deploy");
+    assert_eq!(says(by_key(KEY), "user", json!("user.disabled")), "Root disabled Ada, through an API key");
+    // The account of the key that is configured is that key.
+    assert_eq!(says(by_key(Uuid::nil()), "user", json!("user.disabled")), "Root disabled Ada");
+}
+
+#[test]
+fn whoever_is_added_with_a_proven_address_is_told_so() {
+    let added = |verified: bool| {
+        let event = json!({"user.registered": {"profile": personal(profile("Ada")), "email_verified": verified,
+                                               "is_admin": false, "via": "admin"}});
+        let told = told(&recorded(Actor::User(UserId(ROOT)), "user", &event), &both(), &names());
+        told.changes.into_iter().any(|change| change.what == "E-mail address verified" && change.after == "yes")
+    };
+
+    assert!(added(true));
+    assert!(!added(false));
 }
 
 #[test]

@@ -28,11 +28,16 @@ fn change(what: &str, before: &str, after: &str) -> (String, String, String) {
 #[test]
 fn every_event_about_apps_and_consents_has_a_sentence() {
     let restricted = |after: Value| json!({"client.access_restricted": {"before": [], "after": after}});
-    let secret = json!({"client.secret_added": {"secret_id": KEY, "prefix": "abcd", "digest": digest(),
-                                                "expires_at": null}});
+    let added = |expires_at: Value| {
+        json!({"client.secret_added": {"secret_id": KEY, "prefix": "abcd", "digest": digest(),
+                                       "expires_at": expires_at}})
+    };
+    let (secret, ends) = (added(Value::Null), added(json!(AT)));
+    let removed = |prefix: Value| json!({"client.secret_removed": {"secret_id": KEY, "prefix": prefix}});
     let changed = json!({"client.changed": {"before": settings("Old"), "after": settings("New")}});
     let withdrawn = json!({"consent.withdrawn": {"user_id": ADA, "client_id": "forgejo"}});
-    let given = json!({"consent.given": {"user_id": ADA, "client_id": "forgejo", "scopes": ["openid", "email"]}});
+    let given = |scopes: Value| json!({"consent.given": {"user_id": ADA, "client_id": "forgejo", "scopes": scopes}});
+    let everything = json!(["openid", "profile", "email", "groups", "offline_access"]);
     let widened = json!({"consent.widened": {"user_id": ADA, "client_id": "forgejo", "before": ["openid"],
                                              "scopes": ["openid", "email"]}});
 
@@ -40,7 +45,9 @@ fn every_event_about_apps_and_consents_has_a_sentence() {
         (by_root("client", json!({"client.registered": {"settings": settings("Git")}})), "Root added the app Git"),
         (by_root("client", changed), "Root changed New"),
         (by_root("client", secret), "Root made a secret for Forgejo, beginning with abcd"),
-        (by_root("client", json!({"client.secret_removed": {"secret_id": KEY}})), "Root removed a secret of Forgejo"),
+        (by_root("client", ends), "Root made a secret for Forgejo, beginning with abcd, which ends on 5 November 2026"),
+        (by_root("client", removed(json!("abcd"))), "Root removed the secret of Forgejo beginning with abcd"),
+        (by_root("client", removed(Value::Null)), "Root removed a secret of Forgejo"),
         (by_root("client", restricted(json!([EDITORS]))), "Root chose the groups for Forgejo: editors"),
         (
             by_root("client", restricted(json!([EDITORS, KEY]))),
@@ -50,7 +57,16 @@ fn every_event_about_apps_and_consents_has_a_sentence() {
         (by_root("client", json!("client.disabled")), "Root disabled Forgejo"),
         (by_root("client", json!("client.enabled")), "Root enabled Forgejo again"),
         (by_root("client", json!("client.deleted")), "Root deleted Forgejo"),
-        (by_ada("consent", given), "Ada allowed Forgejo to see openid, email"),
+        (by_ada("consent", given(json!(["openid"]))), "Ada allowed Forgejo to see who they are"),
+        (by_ada("consent", given(json!(["openid", "email"]))), "Ada allowed Forgejo to see their e-mail address"),
+        (
+            by_ada("consent", given(everything)),
+            "Ada allowed Forgejo to see their profile, e-mail address and groups, also while they are away",
+        ),
+        (
+            by_ada("consent", given(json!(["openid", "offline_access"]))),
+            "Ada allowed Forgejo to see who they are, also while they are away",
+        ),
         (by_ada("consent", widened), "Ada allowed Forgejo to see more"),
         (by_ada("consent", withdrawn.clone()), "Ada took back what Forgejo was allowed"),
         (by_root("consent", withdrawn), "Root took back what Ada had allowed Forgejo"),
@@ -171,6 +187,37 @@ fn a_change_says_from_what_to_what() {
             change("Launch URL", "", "https://git.example.com"),
             change("Access tokens last", "1 hour", "15 minutes"),
         ]
+    );
+}
+
+#[test]
+fn a_new_app_and_a_new_group_say_what_they_began_with() {
+    let mut chosen = settings("Git");
+    chosen["skip_consent"] = json!(true);
+    chosen["pkce_required"] = json!(false);
+    chosen["access_token_seconds"] = json!(900);
+
+    assert_eq!(
+        changes(&json!({"client.registered": {"settings": chosen}}), "client"),
+        [
+            change("Callback URLs", "", "https://git.example.com/cb"),
+            change("PKCE required", "", "no"),
+            change("Trusted without asking people", "", "yes"),
+            change("Access tokens last", "", "15 minutes"),
+        ]
+    );
+    let created = json!({"group.created": {"names": {"name": "editors", "friendly_name": "The Editors"}}});
+    assert_eq!(changes(&created, "group"), [change("Name for apps", "", "editors")]);
+}
+
+#[test]
+fn a_wider_consent_says_from_what_to_what_in_words() {
+    let widened = json!({"consent.widened": {"user_id": ADA, "client_id": "forgejo", "before": ["openid"],
+                                             "scopes": ["openid", "email", "offline_access"]}});
+
+    assert_eq!(
+        changes(&widened, "consent"),
+        [change("What the app may see", "who they are", "their e-mail address, also while they are away")]
     );
 }
 

@@ -35,7 +35,7 @@ fn a_name_of_the_event_is_stored_and_found() {
     let stored = serde_json::to_value(&entry.row.sentence).unwrap();
 
     assert_eq!(stored["parts"][2], json!({"thing": {"kind": "group", "id": EDITORS, "name": "The Editors"}}));
-    assert_eq!(entry.search, "made the group the editors");
+    assert_eq!(entry.search, "made the group the editors name for apps editors");
 }
 
 #[test]
