@@ -9,6 +9,13 @@ pub fn english_name(code: &str) -> Option<&'static str> {
     named.find(|(known, _)| *known == code).map(|(_, name)| name)
 }
 
+/// The codes of the countries in whose names this text is, whatever its case.
+pub fn codes_of(text: &str) -> Vec<String> {
+    let text = text.to_lowercase();
+    let named = COUNTRIES.lines().filter_map(|line| line.split_once('\t'));
+    named.filter(|(_, name)| name.to_lowercase().contains(&text)).map(|(code, _)| code.to_owned()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,5 +39,12 @@ mod tests {
         for nothing in ["", "P", "pt", "ZZ", "PT\tPortugal", "Portugal"] {
             assert_eq!(english_name(nothing), None, "{nothing:?}");
         }
+    }
+
+    #[test]
+    fn countries_are_found_by_a_part_of_their_name() {
+        assert_eq!(codes_of("portUGAL"), ["PT"]);
+        assert_eq!(codes_of("guinea"), ["GN", "GQ", "GW", "PG"]);
+        assert_eq!(codes_of("nowhere"), [] as [&str; 0]);
     }
 }

@@ -2,23 +2,22 @@
 
 use axum::extract::{OriginalUri, Path, State};
 use axum::response::Response;
-use chancery_domain::country;
-use chancery_domain::oauth::params::Params;
 use chancery_projections::audit::told::resolve;
-use chancery_projections::audit::{AuditFilter, AuditRow, Kind, query};
-use chancery_projections::clients::{self, ClientFilter};
-use chancery_projections::page::Paging;
-use time::macros::format_description;
-use time::{Date, OffsetDateTime};
+use chancery_projections::audit::{AuditFilter, AuditRow, query};
+use time::OffsetDateTime;
 
+use super::filters::{filter, filters};
 use super::frame::{Page, Resident, Steward, date, frame, iso, place, shown};
-use super::roll::{FILTERS, days, roll};
+use super::roll::{days, roll};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::form::query_params;
 use crate::http::session::SignedIn;
-use crate::pages::house::{Activity, Choice, Fact, Figure, Filters, History, Map, Notice, Point, RawEvent, Roll, Room};
+use crate::pages::house::{Activity, Fact, Figure, Filters, History, Map, Notice, Point, RawEvent, Roll, Room};
 use crate::pages::render::page;
+
+const OWN: &str = "/account/activity";
+const ALL: &str = "/admin/history";
 
 /// `/account/activity`.
 pub async fn activity(
@@ -28,12 +27,14 @@ pub async fn activity(
 ) -> Response {
     let shown_page = async {
         let params = query_params(uri.query());
-        let filter = AuditFilter { own: Some(signed_in.user.id()), ..AuditFilter::default() };
+        let visible = AuditFilter { own: Some(signed_in.user.id()), ..AuditFilter::default() };
         app.history_reached(app.store.head()).await;
-        let roll = roll(&app, &filter, &params, "/account/activity", false).await?;
+        let filter = filter(&params, &visible);
+        let filters = filters(&app, &params, OWN, &visible).await?;
+        let roll = searched(roll(&app, &filter, &params, OWN, false).await?, &filters);
         let points = points(&app, &filter).await?;
         let map = (!points.is_empty()).then(|| Map::draw("Your sign-ins of the last 30 days by place", &points));
-        Ok(page(&Activity { frame: frame(&app, &signed_in, Room::Activity), map, roll }))
+        Ok(page(&Activity { frame: frame(&app, &signed_in, Room::Activity), map, filters, roll }))
     };
     shown(&app, shown_page.await)
 }
@@ -43,16 +44,14 @@ pub async fn history(State(app): State<App>, Steward(signed_in): Steward, Origin
     let shown_page = async {
         let params = query_params(uri.query());
         let in_time = app.history_reached(app.store.head()).await;
-        let filter = filter(&params);
+        let visible = AuditFilter::default();
+        let filter = filter(&params, &visible);
         let counted = query::figures(&app.pool, app.now()).await?;
         let figure = |label: &str, value: i64| Figure { label: label.to_owned(), value: value.to_string(), href: None };
         let first: Option<OffsetDateTime> =
             sqlx::query_scalar("SELECT recorded_at FROM events WHERE position = 1").fetch_optional(&app.pool).await?;
-        let filters = filters(&app, &params).await?;
-        let mut roll = roll(&app, &filter, &params, "/admin/history", true).await?;
-        if filters.any {
-            "Nothing matches. Clear the filters to see everything.".clone_into(&mut roll.empty);
-        }
+        let filters = filters(&app, &params, ALL, &visible).await?;
+        let roll = searched(roll(&app, &filter, &params, ALL, true).await?, &filters);
         Ok(page(&History {
             frame: frame(&app, &signed_in, Room::History),
             since: first.map(date).unwrap_or_default(),
@@ -71,65 +70,12 @@ pub async fn history(State(app): State<App>, Steward(signed_in): Steward, Origin
     shown(&app, shown_page.await)
 }
 
-const KINDS: [(&str, &str, Kind); 5] = [
-    ("sign_ins", "Sign-ins", Kind::SignIns),
-    ("refusals", "Refusals", Kind::Refusals),
-    ("admin_changes", "Changes by admins", Kind::AdminChanges),
-    ("passkeys", "Passkeys", Kind::Passkeys),
-    ("apps", "Apps and tokens", Kind::AppsAndTokens),
-];
-
-fn filter(params: &Params) -> AuditFilter {
-    let kind = params.value("kind").and_then(|kind| KINDS.iter().find(|(name, ..)| *name == kind));
-    let day =
-        |name| params.value(name).and_then(|text| Date::parse(text, format_description!("[year]-[month]-[day]")).ok());
-    let text = |name| params.value(name).map(|text: &str| text.replace('\0', "")).filter(|text| !text.is_empty());
-    AuditFilter {
-        people: params.value("person").and_then(|id| id.parse().ok()),
-        clients: params.value("app").and_then(|id| id.parse().ok()).map(|id| vec![id]),
-        kind: kind.map(|(_, _, kind)| *kind),
-        place: text("place"),
-        from: day("from").map(|day| day.midnight().assume_utc()),
-        // The last day is included.
-        to: day("to").and_then(Date::next_day).map(|day| day.midnight().assume_utc()),
-        text: text("text"),
-        ..AuditFilter::default()
+/// Where nothing is found, that it was looked for something.
+fn searched(roll: Roll, filters: &Filters) -> Roll {
+    match filters.any {
+        true => Roll { empty: "Nothing matches. Clear the filters to see everything.".to_owned(), ..roll },
+        false => roll,
     }
-}
-
-async fn filters(app: &App, params: &Params) -> Result<Filters, ApiError> {
-    let chosen = |name| params.value(name).unwrap_or_default().to_owned();
-    let (person, client, kind, place) = (chosen("person"), chosen("app"), chosen("kind"), chosen("place"));
-    let people = query::users(&app.pool).await?;
-    let people = people.into_iter().map(|(id, name)| (id.to_string(), name));
-    let mut connection = app.pool.acquire().await?;
-    let paging = Paging { limit: 100, ..Paging::default() };
-    let apps = clients::list(&mut connection, &ClientFilter::default(), &paging).await?.rows;
-    let apps = apps.into_iter().map(|row| (row.client_id, row.settings.0.name));
-    let label = |name: &String| country::english_name(name).map_or_else(|| name.clone(), str::to_owned);
-    let places = query::places(&mut *connection).await?.into_iter().map(|name| (name.clone(), label(&name)));
-    let kinds = KINDS.iter().map(|(name, label, _)| ((*name).to_owned(), (*label).to_owned()));
-    let any = FILTERS.iter().any(|name| params.value(name).is_some());
-    Ok(Filters {
-        text: chosen("text"),
-        people: choices("Everyone", people, &person),
-        apps: choices("Every app", apps, &client),
-        kinds: choices("Everything", kinds, &kind),
-        places: choices("Everywhere", places, &place),
-        from: chosen("from"),
-        to: chosen("to"),
-        any,
-    })
-}
-
-/// What a filter offers, after the choice of not filtering.
-fn choices(all: &str, some: impl Iterator<Item = (String, String)>, chosen: &str) -> Vec<Choice> {
-    let all = std::iter::once((String::new(), all.to_owned()));
-    let choice = |(value, label): (String, String)| {
-        let is_chosen = value == chosen;
-        Choice::new(value, label, is_chosen)
-    };
-    all.chain(some).map(choice).collect()
 }
 
 async fn points(app: &App, filter: &AuditFilter) -> Result<Vec<Point>, ApiError> {

@@ -9,6 +9,7 @@ mod client_form;
 mod client_secrets;
 mod clients;
 mod diagnostics;
+mod filters;
 mod frame;
 mod groups;
 mod history;

@@ -29,7 +29,13 @@ pub async fn roll(
     let position = |name| params.value(name).and_then(|text| text.parse::<i64>().ok());
     let (before, after) = (position("before"), position("after"));
     let mut connection = app.pool.acquire().await?;
-    let rows = query::page(&mut *connection, filter, before, after, LIMIT).await?;
+    // Coming from older entries, the page ends where those begin; else it begins where newer ones end.
+    let backwards = after.is_some() && before.is_none();
+    let mut rows = query::page(&mut *connection, filter, before, after, LIMIT + 1).await?;
+    let more = rows.len() as i64 > LIMIT;
+    if more {
+        rows.remove(if backwards { 0 } else { rows.len() - 1 });
+    }
     let told = resolve(&mut connection, &rows).await?;
     let link = |name: &str, position: i64| {
         let kept = FILTERS.iter().filter_map(|name| params.value(name).map(|value| (*name, value.to_owned())));
@@ -37,9 +43,8 @@ pub async fn roll(
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         format!("{path}?{query}")
     };
-    let full = rows.len() as i64 == LIMIT;
-    let newer = rows.first().filter(|_| before.is_some() || (after.is_some() && full));
-    let older = rows.last().filter(|_| full || after.is_some());
+    let newer = rows.first().filter(|_| if backwards { more } else { before.is_some() });
+    let older = rows.last().filter(|_| backwards || more);
     let pages =
         Pages::by_time(newer.map(|row| link("after", row.position)), older.map(|row| link("before", row.position)));
     let empty = "Nothing here yet. Every act is written down as it happens.".to_owned();

@@ -1,7 +1,10 @@
 //! Which part of the history somebody asks for.
 
+use std::fmt;
+
+use chancery_domain::country;
 use chancery_domain::ids::{ClientId, UserId};
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::{FromRow, Postgres, QueryBuilder};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -20,14 +23,37 @@ pub struct AuditFilter {
     /// The events.
     pub names: Option<Vec<String>>,
     pub kind: Option<Kind>,
-    /// A city or network by a part of its name, a country by its code.
-    pub place: Option<String>,
+    pub place: Option<PlaceFilter>,
     /// Whether from a network that is nowhere on the map, or from elsewhere.
     pub internal: Option<Vec<bool>>,
     pub from: Option<OffsetDateTime>,
     /// Not included.
     pub to: Option<OffsetDateTime>,
+    /// Words, each of which must be somewhere.
     pub text: Option<String>,
+}
+
+/// A country by its code, a city of it, or a network that is in no country.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, FromRow)]
+pub struct PlaceFilter {
+    pub country: Option<String>,
+    pub city: Option<String>,
+}
+
+impl PlaceFilter {
+    /// `SE`, `SE/Linköping`, `/LAN`.
+    pub fn parse(text: &str) -> Self {
+        let (country, city) = text.split_once('/').unwrap_or((text, ""));
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        Self { country: some(country), city: some(city) }
+    }
+}
+
+impl fmt::Display for PlaceFilter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.country.as_deref().unwrap_or_default())?;
+        self.city.as_ref().map_or(Ok(()), |city| write!(formatter, "/{city}"))
+    }
 }
 
 /// What a history is mostly searched for.
@@ -92,9 +118,11 @@ impl AuditFilter {
         if let Some(kind) = self.kind {
             query.push(" AND ").push(kind.condition());
         }
-        if let Some(place) = &self.place {
-            query.push(" AND (country = ").push_bind(place.to_uppercase());
-            query.push(" OR city ILIKE ").push_bind(containing(place)).push(")");
+        if let Some(PlaceFilter { country, city }) = &self.place {
+            query.push(" AND country IS NOT DISTINCT FROM ").push_bind(country.clone());
+            if let Some(city) = city {
+                query.push(" AND city = ").push_bind(city.clone());
+            }
         }
         if let Some(internal) = &self.internal {
             query.push(format!(" AND {IS_INTERNAL} = ANY(")).push_bind(internal.clone()).push(")");
@@ -105,28 +133,37 @@ impl AuditFilter {
         if let Some(to) = self.to {
             query.push(" AND recorded_at < ").push_bind(to);
         }
-        if let Some(text) = &self.text {
-            search(query, text);
+        // In one's own history, others go by the name that is read there: a search must not try out their addresses.
+        let names = if self.own.is_some() { "display_name" } else { "concat_ws(' ', display_name, username, email)" };
+        for word in self.text.iter().flat_map(|text| text.split_whitespace()).take(WORDS) {
+            search(query, word, names);
         }
     }
 }
 
-/// In what the events hold, and in what people and apps are called now.
-fn search(query: &mut QueryBuilder<'_, Postgres>, text: &str) {
-    let pattern = containing(text);
+/// In what the events hold, in what people, apps and other things are called now, and in the names of countries.
+fn search(query: &mut QueryBuilder<'_, Postgres>, word: &str, names: &str) {
+    let pattern = format!("%{}%", like(word));
     query.push(" AND (search LIKE ").push_bind(pattern.to_lowercase());
     query
         .push(" OR concat_ws(' ', event_name, address, user_agent, city, client_id) ILIKE ")
         .push_bind(pattern.clone());
+    query.push(" OR country = ANY(").push_bind(country::codes_of(word)).push(")");
     for column in ["user_id", "actor_id"] {
-        query.push(format!(
-            " OR {column} IN (SELECT user_id FROM users WHERE concat_ws(' ', display_name, username, email) ILIKE "
-        ));
+        query.push(format!(" OR {column} IN (SELECT user_id FROM users WHERE {names} ILIKE "));
         query.push_bind(pattern.clone()).push(")");
     }
-    query.push(" OR client_id IN (SELECT client_id FROM clients WHERE name ILIKE ").push_bind(pattern).push("))");
+    query.push(" OR client_id IN (SELECT client_id FROM clients WHERE name ILIKE ").push_bind(pattern.clone());
+    // What the sentence names by its id only.
+    query.push(") OR jsonb_path_query_array(sentence, '$.parts[*].thing.id') ?| ARRAY(");
+    query.push("SELECT group_id::text FROM groups WHERE friendly_name ILIKE ").push_bind(pattern.clone());
+    for (id, table) in [("passkey_id", "passkeys"), ("api_key_id", "api_keys")] {
+        query.push(format!(" UNION ALL SELECT {id}::text FROM {table} WHERE name ILIKE ")).push_bind(pattern.clone());
+    }
+    query.push(format!(" LIMIT {THINGS}))"));
 }
 
-fn containing(text: &str) -> String {
-    format!("%{}%", like(text.trim()))
-}
+/// Of a search, as many words count.
+const WORDS: usize = 10;
+/// Of those that a word names, so many are looked for: each is compared with each row.
+const THINGS: usize = 500;

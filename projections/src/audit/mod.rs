@@ -26,7 +26,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-pub use self::filter::{AuditFilter, Kind};
+pub use self::filter::{AuditFilter, Kind, PlaceFilter};
 pub use self::query::AuditRow;
 use self::sentence::Sentence;
 use self::whom::{Beginnings, Streams, Whom};

@@ -1,13 +1,16 @@
 //! Reading the history: filters, pages, figures and the map.
 
+use std::collections::BTreeSet;
+
 use chancery_domain::ids::ClientId;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor, Postgres, QueryBuilder};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::filter::{AuditFilter, Kind};
-use super::sentence::Sentence;
+use super::filter::{AuditFilter, Kind, PlaceFilter};
+use super::sentence::{Sentence, Thing};
+use super::told::last_names;
 use crate::page::{Page, Paging};
 
 /// An event of the history, as the view has it; `told::resolve` finds the names.
@@ -184,14 +187,43 @@ pub async fn users(executor: impl PgExecutor<'_>) -> Result<Vec<(Uuid, String)>,
     .await
 }
 
-/// Where entries come from: cities, or countries where the city is not known.
-pub async fn places(executor: impl PgExecutor<'_>) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT DISTINCT coalesce(city, country) AS place FROM audit
-         WHERE coalesce(city, country) IS NOT NULL ORDER BY place LIMIT 200",
-    )
-    .fetch_all(executor)
-    .await
+/// The apps in the history that matches, by id, with their names: the last ones of those that are gone.
+pub async fn apps(connection: &mut PgConnection, filter: &AuditFilter) -> Result<Vec<App>, sqlx::Error> {
+    let mut query = QueryBuilder::new(
+        "SELECT seen.client_id, clients.name, clients.name IS NULL AS gone FROM (SELECT DISTINCT client_id FROM audit",
+    );
+    filter.restrict(&mut query);
+    query.push(" AND client_id IS NOT NULL) AS seen LEFT JOIN clients USING (client_id)");
+    let mut apps: Vec<App> = query.build_query_as().fetch_all(&mut *connection).await?;
+    let gone: Vec<String> = apps.iter().filter(|app| app.gone).map(|app| app.client_id.clone()).collect();
+    if !gone.is_empty() {
+        let mut names = last_names(connection, &gone).await?;
+        for app in apps.iter_mut().filter(|app| app.gone) {
+            app.name = app.client_id.parse().ok().and_then(|id| names.remove(&Thing::App(id)));
+        }
+    }
+    apps.sort_by_cached_key(|app| (app.name.as_ref().map(|name| name.to_lowercase()), app.client_id.clone()));
+    Ok(apps)
+}
+
+/// An app of the history.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct App {
+    pub client_id: String,
+    pub name: Option<String>,
+    /// It was deleted.
+    pub gone: bool,
+}
+
+/// Where the entries that match mostly come from: cities and networks, and the countries that these are in.
+pub async fn places(executor: impl PgExecutor<'_>, filter: &AuditFilter) -> Result<BTreeSet<PlaceFilter>, sqlx::Error> {
+    let mut query = select("country, city", filter);
+    query.push(" AND (country IS NOT NULL OR city IS NOT NULL) GROUP BY country, city");
+    query.push(" ORDER BY count(*) DESC, country, city LIMIT ").push_bind(PLACES);
+    let found: Vec<PlaceFilter> = query.build_query_as().fetch_all(executor).await?;
+    let countries = found.iter().filter(|place| place.country.is_some());
+    let countries: Vec<_> = countries.map(|place| PlaceFilter { city: None, ..place.clone() }).collect();
+    Ok(found.into_iter().chain(countries).collect())
 }
 
 fn select(columns: &str, filter: &AuditFilter) -> QueryBuilder<'static, Postgres> {
@@ -200,5 +232,7 @@ fn select(columns: &str, filter: &AuditFilter) -> QueryBuilder<'static, Postgres
     query
 }
 
+/// Places to choose from.
+const PLACES: i64 = 500;
 /// What figures and map look back on.
 const FIGURES: Duration = Duration::days(30);

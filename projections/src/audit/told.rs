@@ -144,7 +144,10 @@ fn things(row: &AuditRow) -> impl Iterator<Item = &Thing> {
 }
 
 /// The last names of deleted things, from the entries that named them.
-async fn last_names(connection: &mut PgConnection, ids: &[String]) -> Result<HashMap<Thing, String>, sqlx::Error> {
+pub(super) async fn last_names(
+    connection: &mut PgConnection,
+    ids: &[String],
+) -> Result<HashMap<Thing, String>, sqlx::Error> {
     let found = sqlx::query_as(
         "SELECT DISTINCT ON (1, 2) part->'thing'->>'kind', part->'thing'->>'id', part->'thing'->>'name'
          FROM audit, jsonb_array_elements(sentence->'parts') AS part

@@ -17,6 +17,7 @@ mod enrollment;
 mod everywhere_at_once;
 mod geo_updates;
 mod history;
+mod history_filters;
 mod last_administrator;
 mod lists;
 mod mail;

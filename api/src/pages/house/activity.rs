@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::filters::Filters;
 use super::frame::Frame;
 use super::map::Map;
 use super::roll::Roll;
@@ -11,5 +12,6 @@ use super::roll::Roll;
 pub struct Activity {
     pub frame: Frame,
     pub map: Option<Map>,
+    pub filters: Filters,
     pub roll: Roll,
 }

@@ -5,7 +5,7 @@
 
 use askama::Template;
 
-use super::form::Choice;
+use super::filters::Filters;
 use super::frame::{Frame, Notice};
 use super::map::Map;
 use super::parts::Figure;
@@ -25,16 +25,4 @@ pub struct History {
     pub lag: Option<Notice>,
     pub filters: Filters,
     pub roll: Roll,
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct Filters {
-    pub text: String,
-    pub people: Vec<Choice>,
-    pub apps: Vec<Choice>,
-    pub kinds: Vec<Choice>,
-    pub places: Vec<Choice>,
-    pub from: String,
-    pub to: String,
-    pub any: bool,
 }

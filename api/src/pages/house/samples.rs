@@ -229,8 +229,12 @@ fn account(say: &str) -> Vec<(&'static str, String)> {
         frame: frame(Room::Apps),
         apps: vec![app("Forgejo", &["name", "e-mail", "groups"]), App { last_used: None, ..app("Linkding", &[]) }],
     };
-    let activity =
-        Activity { frame: frame(Room::Activity), map: Some(super::samples_admin::map(say)), roll: roll(say) };
+    let activity = Activity {
+        frame: frame(Room::Activity),
+        map: Some(super::samples_admin::map(say)),
+        filters: Filters { people: Vec::new(), ..super::samples_admin::filters(say) },
+        roll: roll(say),
+    };
     let confirm = Confirm {
         frame: frame(Room::Passkeys),
         asks: format!("Remove YubiKey 5C{say}?"),

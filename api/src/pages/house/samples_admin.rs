@@ -7,6 +7,21 @@ pub fn all(say: &str) -> Vec<(&'static str, String)> {
     [people(say), groups(say), super::samples_clients::all(say), record(say)].concat()
 }
 
+pub fn filters(say: &str) -> Filters {
+    let any = |label: &str| vec![Choice::new("", label, true), Choice::new("1", format!("Ada Lindqvist{say}"), false)];
+    Filters {
+        path: format!("/admin/history{say}"),
+        text: say.into(),
+        people: any("Anyone"),
+        apps: any("Any app"),
+        kinds: any("Anything"),
+        places: any("Anywhere"),
+        from: "2026-11-01".into(),
+        to: String::new(),
+        any: true,
+    }
+}
+
 pub fn map(say: &str) -> Map {
     let point = |place: &str, latitude, longitude, count, refused| Point {
         latitude,
@@ -209,7 +224,6 @@ fn record(say: &str) -> Vec<(&'static str, String)> {
         description: Field::default(),
         expires_at: Field::refused("2026-01-01", "Choose a day in the future."),
     };
-    let any = |label: &str| vec![Choice::new("", label, true), Choice::new("1", format!("Ada Lindqvist{say}"), false)];
     let history = History {
         frame: frame(Room::History),
         since: "3 March 2026".into(),
@@ -222,16 +236,7 @@ fn record(say: &str) -> Vec<(&'static str, String)> {
             figure("Changes by admins", "9"),
         ],
         lag: Some(Notice::mind("The history is catching up: 120 entries to go.")),
-        filters: Filters {
-            text: say.into(),
-            people: any("Anyone"),
-            apps: any("Any app"),
-            kinds: any("Anything"),
-            places: any("Anywhere"),
-            from: "2026-11-01".into(),
-            to: String::new(),
-            any: true,
-        },
+        filters: filters(say),
         roll: roll(say),
     };
     let fact = |label: &str, value: &str| Fact { label: label.into(), value: format!("{value}{say}"), href: None };
