@@ -17,10 +17,38 @@ pub struct PostgresServer {
 impl PostgresServer {
     /// A running server with flushes as in production and these further settings.
     pub async fn start(settings: &[&str]) -> Self {
+        Self::made_with(&[], settings).await
+    }
+
+    /// One that writes its log in files of a megabyte.
+    pub async fn with_small_files() -> Self {
+        Self::made_with(&["--wal-segsize=1"], &[]).await
+    }
+
+    async fn made_with(options: &[&str], settings: &[&str]) -> Self {
         let server = Self::new();
-        server.run("initdb", &["-D", &server.data(), "-A", "trust", "-E", "UTF8", "-U", "postgres"]).await;
+        let data = server.data();
+        let usual = ["-D", &data, "-A", "trust", "-E", "UTF8", "-U", "postgres"];
+        server.run("initdb", &[&usual[..], options].concat()).await;
         server.resume(settings).await;
         server
+    }
+
+    /// From now on no file of those who are served grows beyond so many bytes, as if the disk were full; or it does again.
+    pub async fn limit_files(&self, bytes: Option<u64>) {
+        let postmaster = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
+        let postmaster = postmaster.lines().next().unwrap();
+        let limit = format!("--fsize={}:unlimited", bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string()));
+        let list = ["-o", "pid=,args=", "--ppid", postmaster];
+        let listed = std::process::Command::new("ps").args(list).output().unwrap();
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        // "postgres: user database [local] idle"; those who write for all, its own log among it, serve nobody.
+        let serving = listed.lines().filter(|line| line.contains("[local]"));
+        let serving = serving.filter_map(|line| line.split_whitespace().next());
+        // Whoever is to serve next takes after the postmaster.
+        for pid in std::iter::once(postmaster).chain(serving) {
+            self.execute(Path::new("prlimit"), &["--pid", pid, &limit]).await;
+        }
     }
 
     /// A running standby of this server, which streams from it over this network under the name `standby`.
@@ -74,16 +102,19 @@ impl PostgresServer {
         self.folder.join("data").display().to_string()
     }
 
-    /// Postgres refuses to run as root.
     async fn run(&self, program: &str, arguments: &[&str]) {
-        let program = binaries().join(program);
+        self.execute(&binaries().join(program), arguments).await;
+    }
+
+    /// Postgres refuses to run as root.
+    async fn execute(&self, program: &Path, arguments: &[&str]) {
         let mut command = match is_root() {
             true => {
                 let mut command = Command::new("setpriv");
-                command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]).arg(&program);
+                command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]).arg(program);
                 command
             }
-            false => Command::new(&program),
+            false => Command::new(program),
         };
         // A server that is started inherits what its starter writes to, and nobody would ever see its end.
         let said = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("said")).unwrap();

@@ -8,6 +8,7 @@ mod encryption_key;
 mod faults;
 mod flush;
 mod following;
+mod full_disk;
 mod log;
 mod memory;
 mod migrations;
