@@ -129,12 +129,16 @@ async fn az10_request_objects_are_refused_and_never_fetched() {
 
     let answer = ada.visitor.get(&wiki.authorize(&[("request", "eyJhbGciOiJub25lIn0.e30.")])).await;
     assert_redirected(&answer, &server, "request_not_supported");
-    let answer = ada.visitor.get(&wiki.authorize(&[("request_uri", "https://canary.example/")])).await;
+    let canary = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    canary.set_nonblocking(true).unwrap();
+    let canary_uri = format!("http://{}/request.jwt", canary.local_addr().unwrap());
+    let answer = ada.visitor.get(&wiki.authorize(&[("request_uri", &canary_uri)])).await;
     assert_redirected(&answer, &server, "request_uri_not_supported");
-    for object in [("request", "eyJhbGciOiJub25lIn0.e30."), ("request_uri", "https://canary.example/")] {
+    for object in [("request", "eyJhbGciOiJub25lIn0.e30."), ("request_uri", &canary_uri)] {
         let evil = [object, ("redirect_uri", "https://evil.example/cb")];
         assert_page(&ada.visitor.get(&wiki.authorize(&evil)).await);
     }
+    assert_eq!(canary.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "nobody looked");
 }
 
 #[tokio::test]

@@ -278,4 +278,19 @@ async fn hb08_errors_tell_what_to_do_and_nothing_of_the_inside() {
             assert!(!text.contains(inside), "{inside}");
         }
     }
+    // What the database says when something in it is broken.
+    let wiki = server.client(&json!({})).await;
+    sqlx::raw_sql("ALTER TABLE views.clients RENAME TO gone").execute(&server.app.pool).await.unwrap();
+    for path in ["/api/oidc/clients", "/api/oidc/clients/other", "/authorize?client_id=other", "/admin/apps"] {
+        let answer = admin.get(path).await;
+        for inside in ["clients\" does not exist", "relation", "SELECT", "42P01", "sqlx", "postgres"] {
+            assert!(!answer.text.contains(inside), "{path}: {inside}");
+        }
+    }
+    assert_eq!(admin.get("/api/oidc/clients").await.status, 503);
+    let unknown =
+        [("grant_type", "client_credentials"), ("client_id", "other"), ("client_secret", wiki.secret.as_str())];
+    let refused = server.visitor().form("/api/oidc/token", &unknown).await.expect(503).json();
+    assert_eq!(refused["error"], "temporarily_unavailable");
+    assert!(!refused.to_string().contains("relation"), "{refused}");
 }
