@@ -58,6 +58,7 @@ impl Profile {
         };
         errors.extend(check_username(&profile.username));
         errors.extend(profile.email.as_deref().and_then(check_email));
+        errors.extend(profile.locale.as_deref().and_then(check_locale));
         if errors.is_empty() { Ok(profile.named()) } else { Err(errors) }
     }
 
@@ -101,6 +102,17 @@ fn check_email(email: &str) -> Option<FieldError> {
             && email.chars().all(plain)
     });
     (!sound).then_some(FieldError { field: "email", code: "invalid_format", message: "is not an e-mail address" })
+}
+
+/// Subtags of a language tag (BCP 47, RFC 5646 §2.1), also with the underscore that some write between them (OpenID Connect
+/// Core §5.1).
+fn check_locale(locale: &str) -> Option<FieldError> {
+    let is_subtag = |tag: &str| (1..=8).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_language = |tag: &str| (2..=8).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let mut tags = locale.split(['-', '_']);
+    let sound = tags.next().is_some_and(is_language) && tags.all(is_subtag);
+    let message = "is no language such as en or pt-BR";
+    (!sound).then_some(FieldError { field: "locale", code: "invalid_format", message })
 }
 
 /// Controls, and what turns or hides text around it (UAX #9, UTS #36).

@@ -508,6 +508,13 @@ fn every_wrong_field_of_a_profile_is_named() {
         let input = ProfileInput { email: Some(email.to_owned()), ..named("ada") };
         assert_eq!(wrong(input), [("email", "invalid_format")], "{email}");
     }
+    let speaking = |locale: &str| ProfileInput { locale: Some(locale.into()), ..named("ada") };
+    for locale in ["e", "english language", "zz-invalid!!", "-en", "en-", "en--GB", "12", "en/GB"] {
+        assert_eq!(wrong(speaking(locale)), [("locale", "invalid_format")], "{locale}");
+    }
+    for locale in ["en", "pt-BR", "zh-Hant-TW", "en_US", "de-1996"] {
+        assert_eq!(Profile::parse(speaking(locale)).unwrap().locale.as_deref(), Some(locale));
+    }
     let two = ProfileInput { first_name: "x".repeat(51), last_name: "\u{200b}".into(), ..named("ada") };
     assert_eq!(wrong(two), [("firstName", "too_long"), ("lastName", "invalid_format")]);
 }
