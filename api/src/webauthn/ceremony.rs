@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery_domain::ids::UserId;
 use chancery_domain::ports::passkeys::{PasskeyFailure, StoredPasskey};
+use chancery_domain::sign_in_attempt::FailureReason;
 use chancery_projections::passkeys::PasskeyRow;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,15 @@ pub async fn take<T: DeserializeOwned>(
         .ok_or_else(|| bad("invalid_webauthn_response", "This is not the answer of a passkey"))?;
     let id = format!("{browser}.{challenge}");
     app.short_lived.take(kind, &id, app.now()).await?.ok_or_else(not_under_way)
+}
+
+/// Why nobody was let in by a response whose ceremony could not be taken; nothing where that is no fault of theirs.
+pub fn failure(error: &ApiError) -> Option<FailureReason> {
+    match error.code {
+        "invalid_webauthn_response" => Some(FailureReason::Malformed),
+        _ if error.status.is_client_error() => Some(FailureReason::ChallengeExpiredOrReused),
+        _ => None,
+    }
 }
 
 /// The ceremony has expired, was used already, or is another's.

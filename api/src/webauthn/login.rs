@@ -57,7 +57,9 @@ pub async fn finish(
     let kept: Authentication = match ceremony::take(&app, AUTHENTICATION, &headers, &response).await {
         Ok(kept) => kept,
         Err(error) => {
-            app.failures.note(&app, &circumstances, Failure::of(FailureReason::ChallengeExpiredOrReused)).await;
+            if let Some(reason) = ceremony::failure(&error) {
+                app.failures.note(&app, &circumstances, Failure::of(reason)).await;
+            }
             return Err(error);
         }
     };

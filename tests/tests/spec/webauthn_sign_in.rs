@@ -152,6 +152,32 @@ async fn wa06_one_bit_anywhere_is_enough_to_be_refused() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_on_the_record_for_what_it_was_and_a_failure_of_ours_is_none() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let refusals = async || {
+        let list = "/api/audit-logs/all?filters[event]=SIGN_IN_ATTEMPT_FAILED";
+        let list = server.admin.clone().get(list).await.expect(200).json();
+        let told = list["data"].as_array().unwrap().iter().map(|row| row["data"]["description"].clone());
+        told.collect::<Vec<_>>()
+    };
+
+    begin(&mut ada).await;
+    ada.visitor.post("/api/webauthn/login/finish", &json!({ "response": {} })).await.expect(400);
+    assert_eq!(refusals().await, ["A sign-in was refused: what the browser sent could not be read"]);
+
+    let options = begin(&mut ada).await;
+    let response = ada.authenticator.get(&options, server.issuer());
+    sqlx::raw_sql("ALTER TABLE short_lived RENAME TO gone").execute(&server.app.pool).await.unwrap();
+    ada.visitor.post("/api/webauthn/login/finish", &response).await.expect(503);
+    assert_eq!(refusals().await.len(), 1, "nobody was refused");
+    sqlx::raw_sql("ALTER TABLE gone RENAME TO short_lived").execute(&server.app.pool).await.unwrap();
+    ada.visitor.post("/api/webauthn/login/finish", &response).await.expect(200);
+    ada.visitor.post("/api/webauthn/login/finish", &response).await.expect(400);
+    assert_eq!(refusals().await[0], "A sign-in was refused: it came too late or came twice");
+}
+
+#[tokio::test]
 async fn wa07_a_removed_passkey_is_as_unknown_as_any() {
     let server = Server::start().await;
     let (mut ada, _key) = with_hardware(&server).await;
