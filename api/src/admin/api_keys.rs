@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use super::audit_logs::rfc3339;
 use crate::app::App;
 use crate::http::error::ApiError;
-use crate::http::json::{JsonBody, or_default, required};
+use crate::http::json::{JsonBody, moment, or_default, required};
 use crate::http::listing::{Listing, envelope};
 use crate::http::principal::{BrowserOnly, Principal};
 use crate::http::request::Circumstances;
@@ -68,7 +68,7 @@ struct KeyInput {
     #[serde(deserialize_with = "or_default")]
     name: String,
     description: Option<String>,
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(deserialize_with = "moment")]
     expires_at: Option<OffsetDateTime>,
 }
 
@@ -123,7 +123,7 @@ async fn create(
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Renewal {
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, deserialize_with = "moment")]
     expires_at: Option<OffsetDateTime>,
 }
 

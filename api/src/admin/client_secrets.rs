@@ -18,7 +18,7 @@ use super::clients::{client_id, execute_all, existing, full_json};
 use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
-use crate::http::json::JsonBody;
+use crate::http::json::{JsonBody, moment};
 use crate::http::precondition::Seen;
 use crate::http::principal::Principal;
 use crate::http::request::Circumstances;
@@ -59,7 +59,7 @@ const SHORTEST: usize = 16;
 #[serde(rename_all = "camelCase", default)]
 struct SecretInput {
     secret: Option<String>,
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(deserialize_with = "moment")]
     expires_at: Option<OffsetDateTime>,
 }
 

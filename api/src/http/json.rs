@@ -4,7 +4,8 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de};
+use time::{OffsetDateTime, UtcOffset};
 use uuid::Uuid;
 
 use super::error::ApiError;
@@ -63,6 +64,16 @@ where
     T: Default + Deserialize<'de>,
 {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A moment as RFC 3339 writes it, in UTC, as everything keeps it; `null` is none.
+///
+/// # Errors
+/// Those of the format, and a moment that only another offset has a year for: it could not be kept.
+pub fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<OffsetDateTime>, D::Error> {
+    let Some(moment) = time::serde::rfc3339::option::deserialize(deserializer)? else { return Ok(None) };
+    let moment = moment.checked_to_offset(UtcOffset::UTC).filter(|moment| (0..=9999).contains(&moment.year()));
+    moment.map(Some).ok_or_else(|| de::Error::custom("it lies beyond the years of four digits"))
 }
 
 /// # Errors

@@ -173,6 +173,31 @@ async fn un03_text_that_no_database_takes_is_refused_before_it_gets_there() {
     admin.get("/api/users?search=%00").await.expect(200);
 }
 
+/// In the years of another offset, but not in those of UTC, in which everything is kept.
+#[tokio::test]
+async fn un03_a_moment_that_cannot_be_kept_is_refused_before_it_gets_to_the_log() {
+    let server = Server::start().await;
+    let mut ada = server.person("ada").await;
+    let wiki = server.client(&json!({})).await;
+    let key = json!({ "name": "Deploy", "expiresAt": "2100-01-01T00:00:00Z" });
+    let key = ada.visitor.post("/api/api-keys", &key).await.expect(201).json();
+    let renew = format!("/api/api-keys/{}/renew", key["apiKey"]["id"].as_str().unwrap());
+    let secrets = format!("/api/oidc/clients/{}/secrets", wiki.id);
+
+    for end in ["9999-12-31T23:59:59-00:01", "9999-12-31T00:01:00-23:59"] {
+        let key = json!({ "name": "For ever", "expiresAt": end });
+        for (visitor, path) in [(&mut ada.visitor, "/api/api-keys"), (&mut server.admin.clone(), &secrets)] {
+            visitor.post(path, &key).await.expect(400);
+        }
+        ada.visitor.post(&renew, &json!({ "expiresAt": end })).await.expect(400);
+    }
+
+    let key = json!({ "name": "Nearly", "expiresAt": "9999-12-31T23:59:59+23:59" });
+    let key = ada.visitor.post("/api/api-keys", &key).await.expect(201).json();
+    assert_eq!(key["apiKey"]["expiresAt"], "9999-12-31T00:00:59Z");
+    ada.sign_in().await.expect(200);
+}
+
 /// A node of the same application with other routes, and its address.
 async fn serve(server: &Server, routes: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
