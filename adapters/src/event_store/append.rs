@@ -17,7 +17,7 @@ use super::StoreError;
 use super::batch::{BatchError, Commit, Kept, roll_back};
 use super::begin::Opened;
 use super::connection::Held;
-use super::flush::{Fate, Flusher, Written};
+use super::flush::{Committed, Fate, Flusher, Written};
 use super::horizon::Horizon;
 use super::measures::Conflicts;
 use super::memory::{State, StreamKey};
@@ -232,7 +232,7 @@ impl Writer {
     }
 
     async fn commit_on(&mut self, mut held: Held, opened: Option<Opened>, batch: &[Append]) -> Result<Fate, String> {
-        let (mark, events) = (self.horizon.mark(), events(batch));
+        let (since, mark, events) = (held.since, self.horizon.mark(), events(batch));
         let kept = if batch.len() < COMPANY { Kept::AtOnce } else { Kept::Later };
         // With another node at work, the next transaction would wait for its batch, and this batch's answer with it.
         let goes_on = |base| base == self.head && self.appends.len() >= COMPANY;
@@ -244,7 +244,7 @@ impl Writer {
                 self.connection = Some(held);
                 self.opened = opened;
                 self.head = outcome.base + outcome.recorded.len() as i64;
-                Ok(Fate::Committed(kept, mark, outcome))
+                Ok(Fate::Committed(Committed { kept, mark, since, outcome }))
             }
             Err(BatchError::RolledBack(error)) => {
                 // A connection that still answers has rolled back and is used again.

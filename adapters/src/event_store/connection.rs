@@ -1,6 +1,6 @@
 //! The connections of those who write: given up as soon as their server is lost, however long TCP would hope (decision 14).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgConnection};
@@ -14,6 +14,8 @@ const CONNECTING: Duration = Duration::from_secs(5);
 
 pub(super) struct Held {
     pub connection: PgConnection,
+    /// A server that crashes loses all its connections: while this one lives, it has not since then.
+    pub since: Instant,
     losses: watch::Receiver<()>,
 }
 
@@ -28,7 +30,7 @@ impl Held {
             Ok::<_, sqlx::Error>(connection)
         };
         let connection = timeout(CONNECTING, connecting).await.map_err(|_| no_answer()).flatten()?;
-        Ok(Self { connection, losses })
+        Ok(Self { connection, since: Instant::now(), losses })
     }
 
     /// Whether its server has not been lost since.

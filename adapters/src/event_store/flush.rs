@@ -4,6 +4,9 @@
 //! sequence: a transaction on this module's connection, which commits as the database is configured to, ends when everything
 //! that was written before it is on disk too, and on the synchronous standby where there is one. So one flush serves all
 //! batches that were written by then, of whichever node.
+//!
+//! That holds for one life of a server. In a crash it loses what it had not flushed, and all its connections: a flush says
+//! nothing of what was written before its own connection was made.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,11 +42,20 @@ pub(super) struct Written {
 }
 
 pub(super) enum Fate {
-    Committed(Kept, Mark, Outcome),
+    Committed(Committed),
     /// The connection died in COMMIT.
     Unknown,
     /// There was nothing to record; but what was decided on must be kept.
     Nothing,
+}
+
+pub(super) struct Committed {
+    pub kept: Kept,
+    /// Before the commit.
+    pub mark: Mark,
+    /// Since when its connection is there.
+    pub since: Instant,
+    pub outcome: Outcome,
 }
 
 pub(super) struct Flusher {
@@ -71,49 +83,66 @@ impl Flusher {
     pub async fn run(mut self, mut unflushed: mpsc::Receiver<Written>) {
         let mut written = Vec::new();
         while unflushed.recv_many(&mut written, BATCHES).await > 0 {
-            let flushed = if flushed_itself(&written) { Ok(()) } else { self.flush().await };
+            let flushed = match flushed_itself(&written) {
+                Some(since) => Some(since),
+                None => self.flush().await,
+            };
             self.pending.send_modify(|pending| *pending = pending.saturating_sub(written.len()));
             let mut doubtful = Vec::new();
             for Written { batch, fate, begun } in written.drain(..) {
-                match (fate, &flushed) {
-                    (Fate::Committed(_, mark, outcome), Ok(())) => self.tell(&mark, batch, outcome, begun),
-                    (Fate::Nothing, Ok(())) => batch.into_iter().for_each(|unit| unit.answer(Ok(0))),
-                    (Fate::Committed(_, _, outcome), Err(_)) => doubtful.extend(without_refused(batch, outcome)),
-                    (Fate::Unknown | Fate::Nothing, _) => doubtful.extend(batch),
+                match fate {
+                    Fate::Committed(committed) if committed.is_kept(flushed) => self.tell(batch, committed, begun),
+                    Fate::Committed(committed) => doubtful.extend(without_refused(batch, committed.outcome)),
+                    Fate::Nothing if flushed.is_some() => batch.into_iter().for_each(|unit| unit.answer(Ok(0))),
+                    Fate::Unknown | Fate::Nothing => doubtful.extend(batch),
                 }
             }
             if !doubtful.is_empty() {
                 self.settle(doubtful).await;
             }
+            if flushed.is_some() {
+                self.stand_ready().await;
+            }
         }
     }
 
-    /// # Errors
-    /// Nobody knows whether what was written is kept.
-    async fn flush(&mut self) -> Result<(), sqlx::Error> {
+    /// Since when the connection that flushed is there; None if nobody knows whether what was written is kept.
+    async fn flush(&mut self) -> Option<Instant> {
         let flushed = self.try_flush().await;
-        self.connection = Some(flushed.inspect_err(|error| tracing::warn!(%error, "a flush failed"))?);
-        Ok(())
+        self.connection = flushed.inspect_err(|error| tracing::warn!(%error, "a flush failed")).ok();
+        self.connection.as_ref().map(|held| held.since)
     }
 
     async fn try_flush(&mut self) -> Result<Held, sqlx::Error> {
-        let mut held = match self.connection.take().filter(Held::counts) {
-            Some(held) => held,
-            None => Held::make(&self.options, &self.horizon, "").await?,
-        };
+        let mut held = self.connect().await?;
         held.within(PATIENCE, async |connection: &mut PgConnection| sqlx::query(FLUSH).execute(connection).await)
             .await??;
         Ok(held)
     }
 
+    async fn connect(&mut self) -> Result<Held, sqlx::Error> {
+        match self.connection.take().filter(Held::counts) {
+            Some(held) => Ok(held),
+            None => Held::make(&self.options, &self.horizon, "").await,
+        }
+    }
+
+    /// The next flush is to say something of what is written from here on.
+    async fn stand_ready(&mut self) {
+        let connected = self.connect().await;
+        self.connection = connected.inspect_err(|error| tracing::debug!(%error, "nobody can flush")).ok();
+    }
+
     /// Lets this node know what is recorded, before any caller does.
-    fn tell(&self, mark: &Mark, batch: Vec<Append>, outcome: Outcome, begun: Instant) {
+    fn tell(&self, batch: Vec<Append>, committed: Committed, begun: Instant) {
+        let Committed { mark, outcome, .. } = committed;
         let Outcome { units: results, base, recorded } = outcome;
         let head = base + recorded.len() as i64;
         let told = batch.iter().zip(&results).filter(|(_, result)| result.is_ok());
         let states = told.flat_map(|(unit, _)| unit.remembered.iter().cloned());
-        self.horizon.appended(mark, base, &recorded, states);
-        self.recent.add(recorded);
+        if self.horizon.appended(&mark, base, &recorded, states) {
+            self.recent.add(recorded);
+        }
         self.move_head(head);
         self.measures.batch(begun, &results);
         for (append, result) in batch.into_iter().zip(results) {
@@ -137,7 +166,7 @@ impl Flusher {
         let settled = tokio::time::timeout(SETTLING, positions(&self.options, &events(&units))).await;
         let unknown = || Err(StoreError::Unavailable("the commit's outcome is unknown".to_owned()));
         let results = settled.unwrap_or_else(|_| units.iter().map(|_| unknown()).collect());
-        if let Some(head) = results.iter().flatten().max().filter(|head| **head > 0) {
+        if let Some(head) = results.iter().flatten().max().filter(|head| **head > *self.head.borrow()) {
             self.move_head(*head);
         }
         for (append, result) in units.into_iter().zip(results) {
@@ -146,10 +175,22 @@ impl Flusher {
     }
 }
 
-/// Whether the last of the commits flushed all that was written before it. One that recorded nothing flushed nothing.
-fn flushed_itself(written: &[Written]) -> bool {
-    let last = written.last().map(|written| &written.fate);
-    matches!(last, Some(Fate::Committed(Kept::AtOnce, _, outcome)) if !outcome.recorded.is_empty())
+impl Committed {
+    /// Given since when the connection that flushed it is there.
+    fn is_kept(&self, flushed: Option<Instant>) -> bool {
+        self.kept == Kept::AtOnce || flushed.is_some_and(|since| since <= self.mark.at)
+    }
+}
+
+/// Whether the last of the commits flushed all that was written before it; since when its connection is there. One that
+/// recorded nothing flushed nothing.
+fn flushed_itself(written: &[Written]) -> Option<Instant> {
+    match written.last().map(|written| &written.fate) {
+        Some(Fate::Committed(last)) if last.kept == Kept::AtOnce && !last.outcome.recorded.is_empty() => {
+            Some(last.since)
+        }
+        _ => None,
+    }
 }
 
 /// The units of which nothing is known, once the others have heard of their refusal.

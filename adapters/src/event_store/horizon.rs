@@ -55,7 +55,7 @@ struct Seen {
 
 /// A moment to which an answer can be held.
 pub(super) struct Mark {
-    at: Instant,
+    pub at: Instant,
     doubts: u64,
     log: u64,
 }
@@ -173,20 +173,22 @@ impl Horizon {
         self.seen().log
     }
 
-    /// This node appended these events after `base`, and they led to these states.
+    /// This node appended these events after `base`, and they led to these states. Answers whether they are known to be in
+    /// the log as it is now.
     pub(super) fn appended(
         &self,
         mark: &Mark,
         base: i64,
         events: &[Recorded],
         states: impl Iterator<Item = (StreamKey, State)>,
-    ) {
+    ) -> bool {
         let last = (base + events.len() as i64, events.last().map(|event| event.event_id));
         let mut seen = self.seen();
         let in_its_place = events.iter().find(|event| event.position == seen.position);
         let same_log = seen.log == mark.log;
         if same_log && in_its_place.is_some_and(|event| Some(event.event_id) != seen.event) {
-            return self.know_another_log(&mut seen, last);
+            self.know_another_log(&mut seen, last);
+            return true;
         }
         // Nothing of another node came before them unheard, or is known to have come after. Whoever asked the log in the
         // meantime may have heard of these very events.
@@ -203,6 +205,7 @@ impl Horizon {
             news().for_each(|news| self.memory.changed(news));
             seen.confirmed = seen.confirmed.filter(|_| last.0 < seen.position);
         }
+        same_log
     }
 
     /// There may be news: the next one who needs memory asks first.

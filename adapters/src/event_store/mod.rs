@@ -126,6 +126,7 @@ impl EventStore {
         let horizon = Arc::new(Horizon::new(pool.clone(), memory.clone()));
         horizon.follow(Arc::new(DataKeys(vault.clone())));
         let recent = Arc::new(Recent::default());
+        horizon.follow(recent.clone());
         let (appender, head) = Appender::start(options, projections, horizon.clone(), recent.clone());
         Self { pool, vault, appender, head, horizon, memory, recent }
     }

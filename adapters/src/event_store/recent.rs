@@ -5,6 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chancery_domain::Recorded;
 
+use super::follower::{Follower, News};
+
 /// Events kept at most; the oldest go first, and are read from the log by those who are that far behind.
 const MOST: usize = 2_000;
 
@@ -49,6 +51,15 @@ impl Recent {
 
     fn events(&self) -> MutexGuard<'_, VecDeque<Recorded>> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Follower for Recent {
+    fn changed(&self, _: News<'_>) {}
+
+    /// The log may be another one, in which other events have these places.
+    fn forget(&self) {
+        self.events().clear();
     }
 }
 

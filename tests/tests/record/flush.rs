@@ -1,8 +1,12 @@
 //! What is acknowledged is kept: the batch commits without waiting for the disk, its caller does not.
 
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
 use chancery_adapters::postgres;
 use chancery_domain::session::{Session, SessionCommand, SessionEnd};
-use sqlx::{Connection, PgConnection};
+use chancery_tests::postgres_server::PostgresServer;
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -72,5 +76,78 @@ async fn that_nothing_was_left_to_do_is_said_when_what_was_done_is_on_disk() {
         assert!(again.events.is_empty());
         let kept: bool = sqlx::query_scalar(KEPT).fetch_one(&mut another).await.unwrap();
         assert!(kept);
+    }
+}
+
+/// Many units have been written behind one that is being flushed, when the server crashes before it has flushed anything. A
+/// flush of the server that comes back says nothing of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_crash_of_the_database_takes_back_is_acknowledged_to_nobody() {
+    let server = PostgresServer::start(&["wal_writer_delay=10s"]).await;
+    let log = Log::on(server.options()).await;
+    let store = log.node();
+    let many = |count: usize| -> JoinSet<(String, bool)> {
+        let one = |_| {
+            let store = store.clone();
+            async move {
+                let id = Uuid::now_v7();
+                let recorded = store.create::<Session>(id, start_session(), &context()).await;
+                (id.to_string(), recorded.is_ok())
+            }
+        };
+        (0..count).map(one).collect()
+    };
+    many(64).join_all().await;
+    // Whoever has nothing to record waits for a flush.
+    let (ended, end) = (Uuid::now_v7(), SessionCommand::End { why: SessionEnd::SignedOut });
+    store.create::<Session>(ended, start_session(), &context()).await.unwrap();
+    for _ in 0..2 {
+        store.execute::<Session>(ended, end.clone(), &context()).await.unwrap();
+    }
+    let flushing = "SELECT pid FROM pg_stat_activity
+                    WHERE query LIKE '%pg_logical_emit_message%' AND pid <> pg_backend_pid()
+                       OR backend_type = 'walwriter'";
+    let flushing: Vec<i32> = sqlx::query_scalar(flushing).fetch_all(&log.pool).await.unwrap();
+    assert!(flushing.len() >= 2, "the writer of the write-ahead log, and whoever flushes for the node");
+    signal("STOP", &flushing);
+
+    let callers = many(400);
+    settled(&log.pool).await;
+    signal("KILL", &flushing);
+    let asked = callers.join_all().await;
+
+    let kept = kept(&log.pool).await;
+    let lost: Vec<_> = asked.iter().filter(|(id, recorded)| *recorded && !kept.contains(id)).collect();
+    assert_eq!(lost.len(), 0, "of {} that were acknowledged", asked.iter().filter(|(_, recorded)| *recorded).count());
+    assert!(asked.iter().any(|(id, _)| !kept.contains(id)), "the crash took nothing back");
+    many(64).join_all().await.iter().for_each(|(_, recorded)| assert!(recorded, "it goes on"));
+}
+
+fn signal(signal: &str, processes: &[i32]) {
+    let processes = processes.iter().map(ToString::to_string);
+    std::process::Command::new("kill").arg(format!("-{signal}")).args(processes).status().unwrap();
+}
+
+/// Waits until nothing more is written.
+async fn settled(pool: &PgPool) {
+    let (mut count, mut since) = (0, Instant::now());
+    while since.elapsed() < Duration::from_millis(500) {
+        let now: i64 = sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(pool).await.unwrap();
+        if now != count {
+            (count, since) = (now, Instant::now());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The streams of the log, once the server is back.
+async fn kept(pool: &PgPool) -> HashSet<String> {
+    let begun = Instant::now();
+    loop {
+        match sqlx::query_scalar("SELECT aggregate_id FROM events").fetch_all(pool).await {
+            Ok(found) => return found.into_iter().collect(),
+            Err(error) => assert!(begun.elapsed() < Duration::from_secs(20), "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

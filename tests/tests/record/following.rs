@@ -111,3 +111,23 @@ async fn ev15_behind_a_restored_log_nothing_is_handed_over_that_is_not_in_it() {
 
     assert_eq!(followed, another.feed().read(0, 10).await.unwrap());
 }
+
+#[tokio::test]
+async fn ev15_what_was_lost_is_not_taken_for_what_came_in_its_place() {
+    let log = Log::new().await;
+    let (node, another) = (log.node(), log.node());
+    append(&node, &context()).await;
+    let backup = back_up(&log.options).await;
+    append(&node, &context()).await;
+    restore(&log.options, &backup).await;
+    while another.create::<Session>(Uuid::new_v4(), start_session(), &context()).await.is_err() {}
+    // As it does at each news.
+    node.horizon().look().await.unwrap();
+    // Right behind the one that took the place of the lost one.
+    append(&node, &context()).await;
+    let mut connection = postgres::connect(&log.options).await.unwrap();
+
+    let followed = follow(&node, &mut connection).await;
+
+    assert_eq!(followed, another.feed().read(0, 10).await.unwrap());
+}

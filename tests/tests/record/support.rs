@@ -23,7 +23,11 @@ pub struct Log {
 
 impl Log {
     pub async fn new() -> Self {
-        let options = chancery_tests::postgres::fresh_database().await;
+        Self::on(chancery_tests::postgres::fresh_database().await).await
+    }
+
+    /// On an empty database.
+    pub async fn on(options: PgConnectOptions) -> Self {
         postgres::migrate(&options).await.unwrap();
         let pool = postgres::pool(options.clone(), 8);
         Self { options, pool }
