@@ -3,12 +3,14 @@
 //! The checkpoint row is locked with `SKIP LOCKED` and moves in the same transaction as the view's rows: the lock is the
 //! lease between nodes, the checkpoint the fence, so each event takes effect exactly once, wherever a node dies.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_adapters::event_store::{Feed, FeedError, Projection, ProjectionError, project};
 use chancery_adapters::postgres;
 use chancery_domain::Recorded;
+use futures_util::FutureExt;
 use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::watch;
 use tracing::Instrument;
@@ -56,6 +58,8 @@ enum Step {
 enum Stopped {
     #[error("the database did not answer within {PATIENCE:?}")]
     Silent,
+    #[error("it panicked")]
+    Panicked,
     #[error(transparent)]
     Feed(#[from] FeedError),
     #[error(transparent)]
@@ -72,7 +76,7 @@ impl Stopped {
             Self::Database(error)
             | Self::Feed(FeedError::Database(error))
             | Self::Projection(ProjectionError::Database(error)) => postgres::is_away(error),
-            Self::Feed(_) | Self::Projection(_) => false,
+            Self::Panicked | Self::Feed(_) | Self::Projection(_) => false,
         };
         match is_away {
             true => tracing::warn!(projection, error = %self, "a projection waits for the database"),
@@ -101,8 +105,8 @@ impl Runner {
     pub async fn run(self, mut local: watch::Receiver<i64>, mut remote: watch::Receiver<u64>) {
         let mut failing = false;
         loop {
-            let step = tokio::time::timeout(PATIENCE, self.step()).await;
-            let pause = match step.unwrap_or(Err(Stopped::Silent)) {
+            let step = AssertUnwindSafe(self.step()).catch_unwind().map(|step| step.unwrap_or(Err(Stopped::Panicked)));
+            let pause = match tokio::time::timeout(PATIENCE, step).await.unwrap_or(Err(Stopped::Silent)) {
                 Ok(Step::Advanced { behind }) => {
                     failing = false;
                     if !behind {

@@ -4,10 +4,11 @@
 //! happens in the transaction. The commit of a large batch does not wait for the disk: where much has queued, the next one is
 //! written while `flush` sees to it that this one is kept, and only then tells those who wait (decision 16).
 
-use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -23,6 +24,7 @@ use super::measures::Conflicts;
 use super::memory::{State, StreamKey};
 use super::projection::Projection;
 use super::recent::Recent;
+use super::rivals::refuse_rivals;
 use super::row::NewEvent;
 use crate::postgres::ABANDONED;
 
@@ -238,8 +240,14 @@ impl Writer {
         let goes_on = |base| base == self.head && self.appends.len() >= COMPANY;
         let (projections, node) = (&self.projections, self.horizon.node());
         let commit = Commit { projections, units: &events, node, kept, opened, goes_on: &goes_on };
-        let committed = held.within(WRITING, async |connection: &mut PgConnection| commit.run(connection).await).await;
-        match committed.unwrap_or_else(|error| Err(BatchError::Unknown(error.to_string()))) {
+        let run = async |connection: &mut PgConnection| AssertUnwindSafe(commit.run(connection)).catch_unwind().await;
+        let committed = match held.within(WRITING, run).await {
+            Ok(Ok(committed)) => committed,
+            // A value that a view cannot write: nobody else must suffer for it, nor the writer end.
+            Ok(Err(_)) => return self.panicked(held).await,
+            Err(error) => Err(BatchError::Unknown(error.to_string())),
+        };
+        match committed {
             Ok((outcome, opened)) => {
                 self.connection = Some(held);
                 self.opened = opened;
@@ -259,6 +267,14 @@ impl Writer {
             }
         }
     }
+
+    /// Nothing panics in a commit, so nothing was recorded. What was on its way on this connection is not known: another one
+    /// takes its place.
+    async fn panicked(&mut self, held: Held) -> Result<Fate, String> {
+        drop(held);
+        self.connection = Held::make(&self.options, &self.horizon, &settings()).await.ok();
+        Err("a batch could not be written: something panicked".to_owned())
+    }
 }
 
 fn settings() -> String {
@@ -270,40 +286,6 @@ fn refuse(batch: Vec<Append>, error: &str) {
     for append in batch {
         append.answer(Err(StoreError::Unavailable(error.to_owned())));
     }
-}
-
-/// Of two units in a batch that want the same place in a stream or the same claim, the second one conflicts at once.
-fn refuse_rivals(appends: Vec<Append>) -> Vec<Append> {
-    let rivals = rivals(&appends);
-    let mut batch = Vec::with_capacity(appends.len());
-    for (append, is_rival) in appends.into_iter().zip(rivals) {
-        match is_rival {
-            true => append.answer(Err(StoreError::Conflict)),
-            false => batch.push(append),
-        }
-    }
-    batch
-}
-
-fn rivals(appends: &[Append]) -> Vec<bool> {
-    let (mut places, mut claims) = (HashSet::new(), HashSet::<[u8; 32]>::new());
-    let mut rivals = Vec::with_capacity(appends.len());
-    for Append { events, .. } in appends {
-        let wanted_places = || events.iter().map(place);
-        let wanted_claims = || events.iter().flat_map(|event| &event.claims).map(|(_, digest)| digest);
-        let is_rival =
-            wanted_places().any(|place| places.contains(&place)) || wanted_claims().any(|claim| claims.contains(claim));
-        if !is_rival {
-            places.extend(wanted_places());
-            claims.extend(wanted_claims().copied());
-        }
-        rivals.push(is_rival);
-    }
-    rivals
-}
-
-fn place(event: &NewEvent) -> (&'static str, &str, i64) {
-    (event.aggregate_type, &event.aggregate_id, event.sequence)
 }
 
 /// What each unit wants to record.

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::horizon::Horizon;
+use crate::postgres::ANSWER;
 
 /// How long a new connection may take.
 const CONNECTING: Duration = Duration::from_secs(5);
@@ -52,7 +53,7 @@ impl Held {
     }
 
     pub async fn answers(&mut self) -> bool {
-        self.connection.ping().await.is_ok()
+        matches!(self.within(ANSWER, async |connection: &mut PgConnection| connection.ping().await).await, Ok(Ok(())))
     }
 }
 

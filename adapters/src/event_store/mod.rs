@@ -20,6 +20,7 @@ mod measures;
 mod memory;
 mod projection;
 mod recent;
+mod rivals;
 mod row;
 mod together;
 mod unit;

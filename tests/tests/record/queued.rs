@@ -1,13 +1,17 @@
 //! Where much has queued, a batch's commit opens the transaction of the next.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use chancery_adapters::event_store::{EventStore, ExecuteError, StoreError};
+use chancery_adapters::event_store::{EventStore, ExecuteError, Projection, ProjectionFuture, StoreError, Tables};
 use chancery_adapters::postgres;
 use chancery_domain::claim::ClaimKind;
 use chancery_domain::group::{Group, GroupCommand, GroupNames};
 use chancery_domain::session::{Session, SessionCommand, SessionEnd};
+use chancery_domain::{Event, Recorded};
+use chancery_projections::runner::Runner;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -140,4 +144,64 @@ async fn a_connection_that_breaks_anywhere_loses_nothing_that_was_acknowledged()
     }
     assert!(asked.iter().filter(|(_, position)| position.is_some()).count() > WRITERS, "most are acknowledged");
     assert_dense(&log).await;
+}
+
+/// A view that cannot bear a group.
+struct Fragile;
+
+impl Projection for Fragile {
+    fn name(&self) -> &'static str {
+        "fragile"
+    }
+
+    fn apply<'a>(&'a self, _: &'a mut Tables<'_>, events: &'a [Recorded]) -> ProjectionFuture<'a> {
+        Box::pin(async move {
+            assert!(!events.iter().any(|recorded| matches!(recorded.event, Event::Group(_))), "a group");
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_no_view_can_take_is_refused_alone_and_the_writer_goes_on() {
+    let log = Log::new().await;
+    let store = log.node_with(vec![Arc::new(Fragile)]);
+    let sessions = async |count: usize| {
+        let sessions: JoinSet<_> = (0..count)
+            .map(|_| {
+                let store = store.clone();
+                async move { store.create::<Session>(Uuid::now_v7(), start_session(), &context()).await.is_ok() }
+            })
+            .collect();
+        sessions.join_all().await.into_iter().filter(|recorded| *recorded).count()
+    };
+    for _ in 0..3 {
+        let circumstances = context();
+        let group = store.create::<Group>(Uuid::new_v4(), group_called("wheel".to_owned()), &circumstances);
+        let (sessions, group) = tokio::join!(sessions(WRITERS), group);
+        assert!(matches!(group, Err(ExecuteError::Store(StoreError::Unavailable(_)))), "{group:?}");
+        assert_eq!(sessions, WRITERS);
+    }
+
+    assert_dense(&log).await;
+    assert_eq!(store.feed().head().await.unwrap(), (WRITERS * 3) as i64);
+}
+
+#[tokio::test]
+async fn a_view_that_panics_as_it_follows_stands_still_and_says_so() {
+    let log = Log::new().await;
+    let store = log.node();
+    store.create::<Group>(Uuid::new_v4(), group_called("wheel".to_owned()), &context()).await.unwrap();
+    sqlx::raw_sql("INSERT INTO checkpoints (projection) VALUES ('fragile')").execute(&log.pool).await.unwrap();
+    let (_wake, remote) = watch::channel(0);
+
+    tokio::spawn(Runner::new(log.pool.clone(), store.feed(), Arc::new(Fragile)).run(store.subscribe(), remote));
+
+    let said = "SELECT failure FROM checkpoints WHERE projection = 'fragile' AND failure IS NOT NULL AND position = 0";
+    let noted = async {
+        while sqlx::query_scalar::<_, String>(said).fetch_optional(&log.pool).await.unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), noted).await.expect("nobody hears of it");
 }
