@@ -5,7 +5,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chancery_adapters::event_store::{Feed, FeedError, Projection, ProjectionError, project};
 use chancery_adapters::postgres;
@@ -22,6 +22,8 @@ const BATCH: i64 = 500;
 const SWEEP: Duration = Duration::from_secs(10);
 /// How often it looks how far another node has brought it.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long another node may hold it without moving it.
+const STUCK: Duration = Duration::from_secs(3);
 /// How long a projection that has taken everything waits before it takes on.
 const GATHERING: Duration = Duration::from_millis(20);
 /// How long one transaction may take. A connection that was cut says nothing, and another node may go on meanwhile.
@@ -104,6 +106,7 @@ impl Runner {
     /// checkpoint for health and metrics, and nothing is skipped.
     pub async fn run(self, mut local: watch::Receiver<i64>, mut remote: watch::Receiver<u64>) {
         let mut failing = false;
+        let mut moved = (0, Instant::now());
         loop {
             let step = AssertUnwindSafe(self.step()).catch_unwind().map(|step| step.unwrap_or(Err(Stopped::Panicked)));
             let pause = match tokio::time::timeout(PATIENCE, step).await.unwrap_or(Err(Stopped::Silent)) {
@@ -126,10 +129,26 @@ impl Runner {
                     RETRY
                 }
             };
+            self.free(&mut moved, pause == LOOK).await;
             tokio::select! {
                 Ok(()) = local.changed() => {}
                 Ok(()) = remote.changed() => {}
                 () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Frees the projection from a node that fell silent with it, where that has not moved it for a while.
+    async fn free(&self, moved: &mut (i64, Instant), is_elsewhere: bool) {
+        let position = *self.position.borrow();
+        if !is_elsewhere || position != moved.0 {
+            *moved = (position, Instant::now());
+        } else if moved.1.elapsed() > STUCK {
+            // Once a look, however often it is woken.
+            moved.1 += LOOK;
+            let ended = tokio::time::timeout(PATIENCE, postgres::end_stuck_copies(&self.pool)).await;
+            if let Ok(Err(error)) = ended {
+                tracing::debug!(%error, "nobody can be freed of a node that is silent");
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A notification is only a hint. The connection that listens is also the node's pulse: when it has heard nothing for a
 //! second, it asks where the log ends, which finds what a lost notification kept back, and whether the server
-//! still answers (decision 14).
+//! still answers; and it ends what keeps everybody silent, a COPY whose node fell silent (decision 14).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::horizon::Horizon;
-use crate::postgres::{ANSWER, Trust};
+use crate::postgres::{ANSWER, Trust, end_stuck_copies};
 
 /// The channel that `begin_append` notifies once a batch, with the name of the node.
 const CHANNEL: &str = "chancery_events";
@@ -74,6 +74,11 @@ async fn forward(
         if head.replace(now) != Some(now) {
             horizon.doubt();
             wake.send_modify(|count| *count += 1);
+        }
+        match timeout(ANSWER, end_stuck_copies(&mut listener)).await? {
+            // A server that lets nobody do this answers nevertheless.
+            Ok(()) | Err(sqlx::Error::Database(_)) => {}
+            Err(error) => return Err(error.into()),
         }
         while let Ok(notification) = timeout(PULSE, listener.try_recv()).await {
             let notification = notification?.ok_or(Lost::Closed)?;

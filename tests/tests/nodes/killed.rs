@@ -91,6 +91,16 @@ async fn r5_a_node_that_stands_still_is_passed_over_and_goes_on_later() {
 /// The worst moment to stand still: it has the log, and everybody waits for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn r5_a_node_that_stands_still_with_the_log_s_lock_loses_it() {
+    stand_still_with_the_log(b"grant.client_tokens_issued").await;
+}
+
+/// It has said that it will send events, and does not: no time limit of the server ends that.
+#[tokio::test(flavor = "multi_thread")]
+async fn r5_a_node_that_stands_still_before_it_hands_over_its_events_loses_the_log() {
+    stand_still_with_the_log(b"COPY events").await;
+}
+
+async fn stand_still_with_the_log(sent: &'static [u8]) {
     let cluster = Cluster::start(2).await;
     let client = cluster.front.client(&json!({})).await;
     let [one, other] = [&cluster.nodes[0].node, &cluster.nodes[1].node];
@@ -99,7 +109,7 @@ async fn r5_a_node_that_stands_still_with_the_log_s_lock_loses_it() {
     for _ in 0..rounds() {
         let (node, app) = (one.clone(), client.clone());
         let asked = tokio::spawn(async move { app.token(&node, &grant).await.status });
-        cluster.networks[0].cut_after(b"grant.client_tokens_issued").await;
+        cluster.networks[0].cut_after(sent).await;
 
         let begun = Instant::now();
         let answer = client.token(other, &grant).await;
@@ -123,6 +133,16 @@ async fn r5_a_node_that_stands_still_with_the_history_loses_it() {
     let cluster = Cluster::start(2).await;
     // Only the node that moves the history along sends this, since the other one appends.
     stand_still_after(b"group.created", "SELECT position FROM checkpoints WHERE projection = 'audit'", &cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r5_a_node_that_stands_still_before_it_hands_over_the_history_loses_it() {
+    stand_still_after(
+        b"COPY audit",
+        "SELECT position FROM checkpoints WHERE projection = 'audit'",
+        &Cluster::start(2).await,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
