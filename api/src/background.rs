@@ -6,7 +6,7 @@ use chancery_domain::personal::Subject;
 use chancery_projections::mails::queue;
 use chancery_projections::{pictures, prune};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use crate::accounts;
 use crate::app::App;
@@ -15,34 +15,64 @@ use crate::signing_keys;
 const ERASED: &str = "user.erased";
 /// The events that this node reacts to, whichever node recorded them. What a newer release does to a signing key counts.
 const REACTED_TO: &[&str] = &[ERASED, "signing_key.%"];
-const TICK: Duration = Duration::from_secs(1);
+const SECOND: Duration = Duration::from_secs(1);
 /// How long each of these may take: a connection that was cut says nothing, and must not hold up what comes next.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Wake-ups that come close together are answered once.
 const GATHERING: Duration = Duration::from_millis(50);
-/// Ticks between sweeps and looks at the keys.
+/// Seconds between sweeps and looks at the keys.
 const MINUTE: u64 = 60;
 
 /// Runs until the process ends.
-pub async fn run(app: App, mut remote: watch::Receiver<u64>) {
+pub async fn run(app: App, remote: watch::Receiver<u64>) {
     let mut seen = Seen { position: app.store.feed().head().await.unwrap_or(0), logs: app.store.horizon().replaced() };
-    let (mut ticks, mut behind) = (0_u64, true);
+    let mut rhythm = Rhythm::new(remote);
+    let mut behind = true;
     loop {
-        tokio::select! {
-            () = tokio::time::sleep(TICK) => ticks += 1,
-            Ok(()) = remote.changed() => {
-                tokio::time::sleep(GATHERING).await;
-                remote.mark_unchanged();
-                behind = true;
-            }
-        }
+        let Due { news, minute } = rhythm.next().await;
+        behind |= news;
         if behind {
             behind = !follow(&app, &mut seen).await;
         }
         drop(timeout(PATIENCE, app.failures.flush(&app)).await);
-        if ticks % MINUTE == MINUTE - 1 {
-            ticks += 1;
+        if minute {
             drop(timeout(PATIENCE, upkeep(&app)).await);
+        }
+    }
+}
+
+/// When there is something to do: with news of the log, each second, and, however much news there is, each minute.
+struct Rhythm {
+    remote: watch::Receiver<u64>,
+    second: Interval,
+    seconds: u64,
+}
+
+/// What is to be done beside what is done each second.
+#[derive(Default)]
+struct Due {
+    news: bool,
+    minute: bool,
+}
+
+impl Rhythm {
+    fn new(remote: watch::Receiver<u64>) -> Self {
+        let mut second = interval(SECOND);
+        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { remote, second, seconds: 0 }
+    }
+
+    async fn next(&mut self) -> Due {
+        tokio::select! {
+            _ = self.second.tick() => {
+                self.seconds += 1;
+                Due { minute: self.seconds.is_multiple_of(MINUTE), ..Due::default() }
+            }
+            Ok(()) = self.remote.changed() => {
+                tokio::time::sleep(GATHERING).await;
+                self.remote.mark_unchanged();
+                Due { news: true, ..Due::default() }
+            }
         }
     }
 }
@@ -122,5 +152,32 @@ async fn upkeep(app: &App) {
     }
     if let Err(error) = signing_keys::rotate(&app.store, &app.pool, &app.system(), app.now()).await {
         tracing::error!(%error, "the signing keys could not be rotated");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a busy instance too, what has expired is swept and keys are rotated.
+    #[tokio::test(start_paused = true)]
+    async fn upkeep_comes_each_minute_however_much_news_there_is() {
+        let (news, remote) = watch::channel(0);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                news.send_modify(|count| *count += 1);
+            }
+        });
+        let mut rhythm = Rhythm::new(remote);
+        let ten_minutes = tokio::time::Instant::now() + Duration::from_secs(600);
+        let (mut news, mut minutes) = (0, 0);
+        while tokio::time::Instant::now() < ten_minutes {
+            let due = rhythm.next().await;
+            news += u64::from(due.news);
+            minutes += u64::from(due.minute);
+        }
+        assert!(news > 1_000, "{news}");
+        assert!((9..=10).contains(&minutes), "{minutes}");
     }
 }
