@@ -14,6 +14,9 @@ use crate::prune;
 
 const BATCH: i64 = 2_000;
 const SHADOW: &str = "views_rebuilt";
+/// All nodes wait for the swap. One that cannot have the tables, since a backup reads them, or that is stopped half way, gives
+/// up and can be repeated.
+const LIMITS: &str = "SET LOCAL lock_timeout = '3s'; SET LOCAL idle_in_transaction_session_timeout = '3s'";
 
 /// What a rebuild found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,10 +142,12 @@ impl Shadow<'_> {
 
     async fn swap(&mut self, connection: &mut PgConnection) -> Result<(), RebuildError> {
         let mut transaction = connection.begin().await?;
+        transaction.execute(LIMITS).await?;
         // No append can commit from here on, and the checkpoints' rows stop the live runners until this transaction ends.
         transaction.execute("SELECT pg_advisory_xact_lock(4207849484)").await?;
         self.catch_up(&mut transaction, "FOR UPDATE").await?;
         prune::level(&mut transaction, SHADOW).await?;
+        copy_rights(&mut transaction).await?;
         transaction.execute("ALTER SCHEMA views RENAME TO views_replaced").await?;
         transaction.execute(format!("ALTER SCHEMA {SHADOW} RENAME TO views").as_str()).await?;
         transaction.execute("DROP SCHEMA views_replaced CASCADE").await?;
@@ -163,6 +168,26 @@ async fn make_shadow(connection: &mut PgConnection) -> Result<Vec<String>, sqlx:
     }
     connection.execute(format!("SET search_path = {SHADOW}, public").as_str()).await?;
     Ok(tables)
+}
+
+/// Who may use the live views may use those that take their place, from the first moment on.
+async fn copy_rights(transaction: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let grants: Vec<String> = sqlx::query_scalar(
+        "SELECT format('GRANT %s ON %s TO %I', privilege_type, what, rolname)
+         FROM (SELECT format('SCHEMA %I', $1::text) AS what, nspacl AS rights FROM pg_namespace WHERE nspname = 'views'
+               UNION ALL
+               SELECT format('%I.%I', $1::text, relname), relacl FROM pg_class
+               WHERE relnamespace = 'views'::regnamespace AND relkind = 'r') AS live,
+              aclexplode(rights) JOIN pg_roles ON pg_roles.oid = grantee
+         WHERE grantee <> grantor",
+    )
+    .bind(SHADOW)
+    .fetch_all(&mut *transaction)
+    .await?;
+    for grant in grants {
+        transaction.execute(grant.as_str()).await?;
+    }
+    Ok(())
 }
 
 async fn advance(

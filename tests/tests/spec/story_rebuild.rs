@@ -251,6 +251,47 @@ async fn swapped_views_serve_on() {
 }
 
 /// Sessions, links, grants, and what ended grants.
+/// Who serves has a role of its own, which owns nothing.
+#[tokio::test]
+async fn whoever_might_use_the_views_may_use_the_swapped_ones_at_once() {
+    let server = Server::start().await;
+    let role = format!("serving_{}", uuid::Uuid::new_v4().simple());
+    sqlx::raw_sql(&format!("CREATE ROLE {role}")).execute(&server.app.pool).await.unwrap();
+    postgres::grant(&mut postgres::connect(&server.database).await.unwrap(), &role).await.unwrap();
+    let rights = async || -> Vec<(String, bool)> {
+        let rights = "SELECT tablename::text, has_schema_privilege($1, 'views', 'USAGE')
+                             AND has_table_privilege($1, 'views.' || tablename, 'SELECT, INSERT, UPDATE, DELETE')
+                      FROM pg_tables WHERE schemaname = 'views' ORDER BY tablename";
+        sqlx::query_as(rights).bind(&role).fetch_all(&server.app.pool).await.unwrap()
+    };
+    let before = rights().await;
+    assert!(before.iter().all(|(_, may)| *may));
+
+    assert!(rebuilt(&server, true).await.equal());
+
+    assert_eq!(rights().await, before);
+    sqlx::raw_sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).execute(&server.app.pool).await.unwrap();
+}
+
+/// A backup reads all tables to its end, and appends wait for the swap.
+#[tokio::test]
+async fn a_swap_that_cannot_have_the_tables_gives_up_and_nobody_waits_for_it() {
+    let server = Server::start().await;
+    let app = server.client(&json!({})).await;
+    let mut backup = server.app.pool.begin().await.unwrap();
+    sqlx::query("SELECT FROM views.users").execute(&mut *backup).await.unwrap();
+    // The server ends what is idle in a transaction, which a backup is not.
+    sqlx::query("SET LOCAL idle_in_transaction_session_timeout = 0").execute(&mut *backup).await.unwrap();
+
+    let swapping =
+        tokio::time::timeout(std::time::Duration::from_secs(20), try_rebuild(&server, true, |_, _| {})).await;
+
+    assert!(swapping.expect("it gives up").is_err());
+    app.token(&server, &[("grant_type", "client_credentials")]).await.expect(200);
+    drop(backup);
+    assert!(rebuilt(&server, true).await.equal());
+}
+
 async fn short_lived(server: &Server) -> [i64; 4] {
     let count = "SELECT ARRAY[(SELECT count(*) FROM sessions), (SELECT count(*) FROM enrollments),
                               (SELECT count(*) FROM grants), (SELECT count(*) FROM grant_cutoffs)]";
