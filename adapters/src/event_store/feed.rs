@@ -198,7 +198,7 @@ impl Feed {
 async fn select(executor: impl PgExecutor<'_>, after: i64, limit: i64) -> Result<Vec<StoredRow>, FeedError> {
     let sql = format!("SELECT {COLUMNS} FROM events WHERE position > $1 ORDER BY position LIMIT $2");
     let rows: Vec<StoredRow> = sqlx::query_as(&sql).bind(after).bind(limit).fetch_all(executor).await?;
-    for (row, expected) in rows.iter().zip(after + 1..) {
+    for (row, expected) in rows.iter().zip(after.saturating_add(1)..) {
         if row.position != expected {
             return Err(FeedError::Hole { after: expected - 1, found: row.position });
         }

@@ -23,8 +23,11 @@ const KINDS: [(&str, &str, Kind); 5] = [
 /// What is asked for, of all that somebody may see.
 pub fn filter(params: &Params, visible: &AuditFilter) -> AuditFilter {
     let kind = params.value("kind").and_then(|kind| KINDS.iter().find(|(name, ..)| *name == kind));
-    let day =
-        |name| params.value(name).and_then(|text| Date::parse(text, format_description!("[year]-[month]-[day]")).ok());
+    // No event is of a year before this, and the database knows none of the earliest.
+    let day = |name| {
+        let day = Date::parse(params.value(name)?, format_description!("[year]-[month]-[day]")).ok();
+        day.filter(|day| day.year() > 0)
+    };
     let text = |name| params.value(name).map(|text: &str| text.replace('\0', "")).filter(|text| !text.is_empty());
     AuditFilter {
         people: params.value("person").filter(|_| visible.own.is_none()).and_then(|id| id.parse().ok()),

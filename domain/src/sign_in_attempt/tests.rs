@@ -66,6 +66,18 @@ fn a_quiet_window_is_forgotten() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_keeps_nothing_off_the_record() {
+    let mut window = FailureWindow::open(NOON);
+    window.another(NOON + Duration::milliseconds(1));
+    let earlier = NOON - Duration::HOUR;
+    assert_eq!(
+        window.flush(earlier),
+        Some(WindowDecision::Record { count: 1, first_at: NOON + Duration::milliseconds(1) })
+    );
+    assert!(window.is_over(earlier + Duration::SECOND));
+}
+
+#[test]
 fn stored_form() {
     let reasons = [
         (FailureReason::UnknownPasskey, "unknown_passkey"),

@@ -39,7 +39,7 @@ impl FailureWindow {
 
     /// What is due, if the window has passed and anything waits.
     pub fn flush(&mut self, now: OffsetDateTime) -> Option<WindowDecision> {
-        if self.waiting == 0 || now < self.recorded_at + WINDOW {
+        if self.waiting == 0 || !self.has_passed(now) {
             return None;
         }
         let due = WindowDecision::Record { count: self.waiting, first_at: self.first_at };
@@ -50,6 +50,11 @@ impl FailureWindow {
 
     /// Nothing waits and nothing came lately: the key can be forgotten.
     pub fn is_over(&self, now: OffsetDateTime) -> bool {
-        self.waiting == 0 && now >= self.recorded_at + WINDOW
+        self.waiting == 0 && self.has_passed(now)
+    }
+
+    /// A clock that was set back must not keep failures off the record until it has caught up.
+    fn has_passed(&self, now: OffsetDateTime) -> bool {
+        (now - self.recorded_at).abs() >= WINDOW
     }
 }

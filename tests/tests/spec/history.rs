@@ -114,6 +114,18 @@ async fn the_page_is_filtered_by_app_and_person() {
 /// A node that cannot reach the database says so beside the checkpoint; with nothing new to take, nobody else would take it
 /// back, and an alert would go on for as long as nothing happens.
 #[tokio::test]
+async fn ad10_days_that_no_calendar_of_ours_has_filter_nothing() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+
+    for day in ["-9999-01-01", "0000-01-01", "9999-12-31", "10000-01-01", "2026-02-30"] {
+        for filter in ["from", "to"] {
+            root.visitor.get(&format!("/admin/history?{filter}={day}")).await.expect(200);
+        }
+    }
+}
+
+#[tokio::test]
 async fn that_the_database_was_away_is_forgotten_once_it_is_back() {
     let server = Server::start().await;
     assert!(server.app.history_reached(server.app.store.head()).await);
