@@ -24,6 +24,7 @@ use super::horizon::{Horizon, Mark};
 use super::measures::Measures;
 use super::recent::Recent;
 use super::row::NewEvent;
+use crate::postgres::ABANDONED;
 
 /// Batches that one flush serves at most.
 const BATCHES: usize = 64;
@@ -224,7 +225,8 @@ async fn positions(options: &PgConnectOptions, units: &[&[NewEvent]]) -> Vec<Res
 }
 
 async fn find(options: &PgConnectOptions, events: &[&NewEvent]) -> Result<Vec<(Uuid, i64)>, sqlx::Error> {
-    let mut connection = crate::postgres::connect(options).await?;
+    let options = options.clone().options([("idle_in_transaction_session_timeout", ABANDONED)]);
+    let mut connection = crate::postgres::connect(&options).await?;
     let mut transaction = connection.begin().await?;
     // The dead connection's transaction may still be committing: its lock must be free before the log is asked.
     sqlx::query("SELECT pg_advisory_xact_lock(4207849484)").execute(&mut *transaction).await?;

@@ -128,6 +128,38 @@ async fn stand_still_with_the_log(sent: &'static [u8]) {
     assert!(waits.longest() < Duration::from_secs(5));
 }
 
+/// It was cut off in an append, and asks the log what became of that, once it is back: this needs the lock as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn r5_a_node_that_stands_still_as_it_looks_for_what_it_wrote_loses_the_log() {
+    let cluster = Cluster::start(2).await;
+    let client = cluster.front.client(&json!({})).await;
+    let [one, other] = [&cluster.nodes[0].node, &cluster.nodes[1].node];
+    let grant = [("grant_type", "client_credentials")];
+    let (node, app) = (one.clone(), client.clone());
+    let asked = tokio::spawn(async move { app.token(&node, &grant).await.status });
+    cluster.networks[0].cut_after(b"grant.client_tokens_issued").await;
+    while one.visitor().get("/readyz").await.status != 503 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Silent it is already.
+    cluster.networks[0].cut_after(b"AS n(type, id, place)").await;
+    cluster.networks[0].turn(Network::OPEN);
+    let looks = "SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND state LIKE 'idle in transaction%' AND query LIKE '%AS n(type, id, place)%'";
+    let begun = Instant::now();
+    while sqlx::query_scalar::<_, i64>(looks).fetch_one(&cluster.pool).await.unwrap() == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(8), "it does not ask");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+
+    let begun = Instant::now();
+    let answer = client.token(other, &grant).await;
+
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert_eq!(asked.await.unwrap(), 503);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn r5_a_node_that_stands_still_with_the_history_loses_it() {
     let cluster = Cluster::start(2).await;
