@@ -24,7 +24,7 @@ use ipnet::IpNet;
 use url::Url;
 
 pub use settings::{SETTINGS, Setting, settings_table};
-pub use telemetry::Telemetry;
+pub use telemetry::{Headers, Telemetry};
 use values::Values;
 pub use values::{TOO_WEAK, is_weak};
 

@@ -181,8 +181,10 @@ pub const SETTINGS: &[Setting] = &[
     secret(
         "OTEL_EXPORTER_OTLP_HEADERS",
         "Sent along to the collector, `name=value`, comma-separated, percent-encoded.",
-    )
-    .also(of_each_signal!("HEADERS")),
+    ),
+    secret("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "Sent along with traces, instead of those for all."),
+    secret("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "Sent along with metrics, instead of those for all."),
+    secret("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "Sent along with log records, instead of those for all."),
     setting("OTEL_EXPORTER_OTLP_TIMEOUT", "10000", "Milliseconds for one export, with its repetitions.")
         .also(of_each_signal!("TIMEOUT")),
     setting("OTEL_EXPORTER_OTLP_COMPRESSION", "none", "`gzip` or `none`.").also(of_each_signal!("COMPRESSION")),

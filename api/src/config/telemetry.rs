@@ -12,6 +12,9 @@ use percent_encoding::percent_decode_str;
 
 use super::values::Values;
 
+/// They may hold the password for the collector.
+pub type Headers = Secret<Vec<(String, String)>>;
+
 /// What leaves this process about its own work. Nothing does, unless it is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Telemetry {
@@ -22,8 +25,10 @@ pub struct Telemetry {
     pub prometheus: Option<(String, u16)>,
     /// Whether the `traceparent` of a trusted proxy is followed.
     pub trace_context: bool,
-    /// Headers for the collector that came from a file; the SDK reads those in the environment.
-    pub headers: Option<Secret<String>>,
+    /// Sent along with traces, with metrics and with logs, each by its name.
+    pub trace_headers: Option<Headers>,
+    pub metric_headers: Option<Headers>,
+    pub log_headers: Option<Headers>,
     /// For one request to the collector.
     pub timeout: Duration,
     /// The authority that vouches for the collector, instead of the system's.
@@ -46,9 +51,6 @@ pub(super) fn read(values: &mut Values) -> Telemetry {
     check_otlp(values);
     check_sampler(values);
     check_numbers(values);
-    for name in HEADERS {
-        pairs(values, name);
-    }
     let prometheus =
         (values.text("OTEL_EXPORTER_PROMETHEUS_HOST", 1..=253), values.port("OTEL_EXPORTER_PROMETHEUS_PORT"));
     let identity =
@@ -61,7 +63,7 @@ pub(super) fn read(values: &mut Values) -> Telemetry {
             None
         }
     };
-    let from_file = values.optional("OTEL_EXPORTER_OTLP_HEADERS_FILE").is_some();
+    let headers = pairs(values, "OTEL_EXPORTER_OTLP_HEADERS");
     let metrics = exporters(values, "OTEL_METRICS_EXPORTER", &["otlp", "prometheus"]);
     let telemetry = Telemetry {
         traces: exporters(values, "OTEL_TRACES_EXPORTER", &["otlp"]).contains(&"otlp"),
@@ -69,7 +71,9 @@ pub(super) fn read(values: &mut Values) -> Telemetry {
         metrics: metrics.contains(&"otlp"),
         prometheus: Some(prometheus).filter(|_| metrics.contains(&"prometheus")),
         trace_context: propagators(values),
-        headers: values.optional("OTEL_EXPORTER_OTLP_HEADERS").filter(|_| from_file).map(Secret::new),
+        trace_headers: headers_of(values, "OTEL_EXPORTER_OTLP_TRACES_HEADERS", &headers),
+        metric_headers: headers_of(values, "OTEL_EXPORTER_OTLP_METRICS_HEADERS", &headers),
+        log_headers: headers_of(values, "OTEL_EXPORTER_OTLP_LOGS_HEADERS", &headers),
         timeout: longest_timeout(values),
         certificate: values.optional("OTEL_EXPORTER_OTLP_CERTIFICATE").map(PathBuf::from),
         identity,
@@ -122,6 +126,13 @@ fn pairs(values: &mut Values, name: &str) -> Vec<(String, String)> {
         values.problem(format!("{name} must be name=value pairs, comma-separated, with percent-encoded values"));
         Vec::new()
     })
+}
+
+/// What is sent along with one signal: its own headers, or else those of all.
+fn headers_of(values: &mut Values, name: &str, of_all: &[(String, String)]) -> Option<Headers> {
+    let own = pairs(values, name);
+    let counting = if own.is_empty() { of_all.to_vec() } else { own };
+    Some(counting).filter(|headers| !headers.is_empty()).map(Secret::new)
 }
 
 /// The SDK keeps to the time limit of each signal; no request outlasts them all.
@@ -205,12 +216,6 @@ const COMPRESSIONS: &[&str] = &[
     "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
     "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
     "OTEL_EXPORTER_OTLP_LOGS_COMPRESSION",
-];
-const HEADERS: &[&str] = &[
-    "OTEL_EXPORTER_OTLP_HEADERS",
-    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
-    "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
-    "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
 ];
 const NUMBERS: &[&str] = &[
     "OTEL_METRIC_EXPORT_INTERVAL",

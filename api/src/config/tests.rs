@@ -135,6 +135,23 @@ fn a_secret_may_come_from_a_file_and_loses_its_newline() {
 }
 
 #[test]
+fn each_signal_is_sent_with_its_own_headers_or_those_of_all_which_may_be_in_files() {
+    let path = std::env::temp_dir().join(format!("chancery-headers-{}", std::process::id()));
+    std::fs::write(&path, "authorization=Basic%20of-traces, x=1\n").unwrap();
+    let of_traces = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS_FILE", path.to_str().unwrap());
+
+    let telemetry = read(&[("OTEL_EXPORTER_OTLP_HEADERS", "authorization=of-all"), of_traces]).unwrap().telemetry;
+
+    assert!(!format!("{telemetry:?}").contains("of-"), "{telemetry:?}");
+    let pairs = |headers: Option<Headers>| headers.unwrap().expose().clone();
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(pairs(telemetry.trace_headers), [pair("authorization", "Basic of-traces"), pair("x", "1")]);
+    assert_eq!(pairs(telemetry.metric_headers), [pair("authorization", "of-all")]);
+    assert_eq!(pairs(telemetry.log_headers), [pair("authorization", "of-all")]);
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
 fn the_passwords_of_the_database_may_be_kept_apart_from_its_urls() {
     let config = read(&[
         ("ENCRYPTION_KEY", "a-long-enough-random-key"),

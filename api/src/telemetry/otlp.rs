@@ -28,12 +28,11 @@ pub fn providers(config: &config::Telemetry) -> anyhow::Result<Telemetry> {
     }
     let resource = resource(config);
     let collector = Collector { client: client(config)?, runtime: Handle::current() };
-    let headers = config.headers.as_ref().map(|headers| parse_headers(headers.expose())).unwrap_or_default();
     let traces = match config.traces {
         false => None,
         true => {
             let exporter = SpanExporter::builder().with_http().with_http_client(collector.clone());
-            let exporter = exporter.with_headers(headers.clone()).build()?;
+            let exporter = exporter.with_headers(sent_along(config.trace_headers.as_ref())).build()?;
             let provider = SdkTracerProvider::builder().with_resource(resource.clone());
             Some(provider.with_batch_exporter(exporter).build())
         }
@@ -42,7 +41,7 @@ pub fn providers(config: &config::Telemetry) -> anyhow::Result<Telemetry> {
         false => None,
         true => {
             let exporter = LogExporter::builder().with_http().with_http_client(collector.clone());
-            let exporter = exporter.with_headers(headers.clone()).build()?;
+            let exporter = exporter.with_headers(sent_along(config.log_headers.as_ref())).build()?;
             let provider = SdkLoggerProvider::builder().with_resource(resource.clone());
             Some(provider.with_batch_exporter(exporter).build())
         }
@@ -50,7 +49,8 @@ pub fn providers(config: &config::Telemetry) -> anyhow::Result<Telemetry> {
     let mut metrics = SdkMeterProvider::builder().with_resource(resource);
     if config.metrics {
         let exporter = MetricExporter::builder().with_http().with_http_client(collector);
-        metrics = metrics.with_periodic_exporter(exporter.with_headers(headers).build()?);
+        metrics =
+            metrics.with_periodic_exporter(exporter.with_headers(sent_along(config.metric_headers.as_ref())).build()?);
     }
     let mut scraped = None;
     if config.prometheus.is_some() {
@@ -91,11 +91,8 @@ fn client(config: &config::Telemetry) -> anyhow::Result<Client> {
     Ok(client.build()?)
 }
 
-/// `name=value` pairs, comma-separated, values percent-encoded.
-fn parse_headers(text: &str) -> HashMap<String, String> {
-    let decode = |value: &str| percent_encoding::percent_decode_str(value.trim()).decode_utf8_lossy().into_owned();
-    let pair = |pair: &str| pair.split_once('=').map(|(name, value)| (name.trim().to_owned(), decode(value)));
-    text.split(',').filter_map(pair).collect()
+fn sent_along(headers: Option<&config::Headers>) -> HashMap<String, String> {
+    headers.map(|headers| headers.expose().iter().cloned().collect()).unwrap_or_default()
 }
 
 /// The exporters run on threads of their own, which have no reactor: the server's runtime does the sending.
