@@ -31,13 +31,11 @@ pub async fn redeem(
         return Err(INVALID.into());
     }
     let now = app.now();
-    // What ended the grant meanwhile ended its code as well. A used code is not stopped by that: that it came again must
-    // be recorded.
-    let waiting = grant.state().code_is_unused().then_some((grant_id, None));
+    // What ended the grant meanwhile ended its code as well.
     let (user, session) = (authorization.user_id, authorization.session_id);
-    let asked = Asked { client: &client.id, person: Some((user, session)), grant: waiting };
+    let asked = Asked { client: &client.id, person: Some((user, session)), grant: Some((grant_id, None)) };
     let answer = access::decide(&app.memory, asked, &authorization.scopes, now).await?;
-    let causes = answer.ok_or(OAuthError::invalid_client())?.decision?;
+    let allowed = answer.ok_or(OAuthError::invalid_client())?.decision;
 
     let first = authorization.scopes.contains(OFFLINE_ACCESS).then(|| {
         let secret = app.store.vault().refresh_token_secret(grant_id.0.as_bytes(), 1, now);
@@ -51,7 +49,7 @@ pub async fn redeem(
         code_verifier: params.value("code_verifier").map(str::to_owned),
         access_token: issued.clone(),
         refresh_token: first.as_ref().map(Digest::of),
-        causes,
+        allowed,
         now,
     };
     let context = circumstances.context(app, Actor::Client(client.id.clone()));

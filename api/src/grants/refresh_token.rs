@@ -3,7 +3,7 @@
 use chancery_domain::actor::Actor;
 use chancery_domain::digest::Digest;
 use chancery_domain::grant::{Authorization, Grant, GrantCommand, GrantEvent, Refresh};
-use chancery_domain::oauth::error::{ErrorCode, OAuthError};
+use chancery_domain::oauth::error::OAuthError;
 use chancery_domain::oauth::params::Params;
 use chancery_domain::oauth::scope::Scopes;
 use chancery_domain::oauth::token_value::{parse_refresh_token, refresh_token};
@@ -35,7 +35,7 @@ pub async fn refresh(
     let (user, session) = (authorization.user_id, authorization.session_id);
     let asked = Asked { client: &client.id, person: Some((user, session)), grant: Some((grant_id, None)) };
     let answer = access::decide(&app.memory, asked, &authorization.scopes, now).await?;
-    let causes = answer.ok_or(OAuthError::invalid_client())?.decision?;
+    let allowed = answer.ok_or(OAuthError::invalid_client())?.decision;
 
     let of_generation = |generation| {
         let secrets = app.store.vault().refresh_token_secrets(grant_id.0.as_bytes(), generation, now);
@@ -44,10 +44,6 @@ pub async fn refresh(
     let genuine = of_generation(presented.generation).iter().any(|token| Digest::of(token) == presented.digest);
     let successors = of_generation(presented.generation.wrapping_add(1));
     let narrowed = params.value("scope").map(Scopes::parse).transpose()?;
-    // RFC 6749 §6: only a scope that is left out stands for the whole grant.
-    if narrowed.as_ref().is_some_and(Scopes::is_empty) {
-        return Err(OAuthError::new(ErrorCode::InvalidScope, "none of these scopes was granted").into());
-    }
     let scopes = narrowed.clone().unwrap_or_else(|| authorization.scopes.clone());
     let issued = new_access_token(app, grant_id, client.settings().access_token_seconds, now);
     let command = Refresh {
@@ -57,7 +53,7 @@ pub async fn refresh(
         successors: successors.iter().map(Digest::of).collect(),
         scopes: narrowed,
         access_token: issued.clone(),
-        causes,
+        allowed,
         now,
     };
     let context = circumstances.context(app, Actor::Client(client.id.clone()));

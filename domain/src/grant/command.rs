@@ -5,9 +5,10 @@ use crate::digest::Digest;
 use crate::ids::ClientId;
 use crate::oauth::scope::Scopes;
 use crate::oauth::token_value::PresentedRefreshToken;
-use crate::policy::access::Causes;
+use crate::policy::access::{AccessDenied, Causes};
 
-/// What may be asked of a grant. The policy has already allowed what a command asks; its causes come along.
+/// What may be asked of a grant. The policy has allowed what a command asks, and its causes come along; or it says why not,
+/// where a replay must be recorded whatever it says.
 #[derive(Clone, Debug)]
 pub enum GrantCommand {
     Authorize(Box<Authorization>),
@@ -41,7 +42,7 @@ pub struct RedeemCode {
     pub access_token: IssuedAccessToken,
     /// Digest of the first refresh token, if the client gets one.
     pub refresh_token: Option<Digest>,
-    pub causes: Causes,
+    pub allowed: Result<Causes, AccessDenied>,
     pub now: OffsetDateTime,
 }
 
@@ -58,6 +59,6 @@ pub struct Refresh {
     /// A narrower scope for this access token, if one was asked for.
     pub scopes: Option<Scopes>,
     pub access_token: IssuedAccessToken,
-    pub causes: Causes,
+    pub allowed: Result<Causes, AccessDenied>,
     pub now: OffsetDateTime,
 }

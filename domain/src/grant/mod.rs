@@ -145,11 +145,6 @@ impl Grant {
         }
     }
 
-    /// Whether its code still waits to be redeemed.
-    pub fn code_is_unused(&self) -> bool {
-        matches!(self, Self::Authorized { .. })
-    }
-
     /// Whether a refresh token is the one that works now.
     pub fn is_current(&self, presented: &PresentedRefreshToken) -> bool {
         matches!(self, Self::Issued { refresh: Some(state), .. } if state.current == presented.digest)
@@ -187,7 +182,8 @@ impl Grant {
         }
         match self {
             Self::Authorized { .. } => {}
-            // RFC 6749 §4.1.2: deny, and revoke what was issued for the code.
+            // RFC 6749 §4.1.2: deny, and revoke what was issued for the code. That the policy denies it anyhow today does
+            // not undo that it was seen twice.
             Self::Issued { .. } => {
                 let revoked = GrantEvent::Revoked { why: RevokedWhy::CodeReplayed };
                 return Ok(vec![GrantEvent::CodeReplayed, revoked]);
@@ -196,12 +192,13 @@ impl Grant {
                 return Err(GrantRefusal::Revoked);
             }
         }
+        let causes = redeem.allowed?;
         if redeem.now >= authorization.code_expires_at {
             return Err(GrantRefusal::CodeExpired);
         }
         // OpenID Connect Core §11 lets refresh tokens outlive the session. A code is still part of the sign-in: nobody is
         // signed in at an app after they signed out here (attacks CR-05).
-        if redeem.causes.session == SessionCause::OfflineAccess {
+        if causes.session == SessionCause::OfflineAccess {
             return Err(GrantRefusal::SessionOver);
         }
         // RFC 6749 §4.1.3: if the authorization request had it, the token request has the same.
@@ -215,7 +212,7 @@ impl Grant {
             (Some(challenge), Some(verifier)) if challenge.is_met_by(verifier) => {}
             (Some(_), _) => return Ok(vec![GrantEvent::PkceFailed]),
         }
-        let RedeemCode { access_token, refresh_token, causes, .. } = redeem;
+        let RedeemCode { access_token, refresh_token, .. } = redeem;
         Ok(vec![GrantEvent::TokensIssued { access_token, refresh_token, causes }])
     }
 
@@ -236,8 +233,22 @@ impl Grant {
         if refresh.now >= authorization.ends_at {
             return Err(GrantRefusal::Ended);
         }
-        // RFC 6749 §6: no scope beyond the original grant.
+        let is_current = presented.digest == state.current;
+        let is_repeated = state.previous == Some(presented.digest)
+            && refresh.now < state.rotated_at + REFRESH_GRACE
+            && successors.contains(&state.current);
+        // RFC 9700 §4.14.2: a token that was used ends what came of it, whatever is asked for with it, and though the policy
+        // may deny that anyhow today.
+        if !is_current && !is_repeated {
+            let detected = GrantEvent::RefreshReuseDetected { generation: presented.generation };
+            return Ok(vec![detected, GrantEvent::Revoked { why: RevokedWhy::RefreshReused }]);
+        }
+        let causes = refresh.allowed?;
+        // RFC 6749 §6: no scope beyond the original grant; and only a scope that is left out stands for all of it.
         let scopes = refresh.scopes.unwrap_or_else(|| authorization.scopes.clone());
+        if scopes.is_empty() {
+            return Err(GrantRefusal::NoScope);
+        }
         if !authorization.scopes.contains_all(&scopes) {
             return Err(GrantRefusal::WiderScope);
         }
@@ -248,18 +259,13 @@ impl Grant {
             access_token: refresh.access_token,
             scopes,
             at: refresh.now,
-            causes: refresh.causes,
+            causes,
         };
-        if presented.digest == state.current {
-            let successor = successors.first().ok_or(GrantRefusal::Unknown)?;
-            return Ok(vec![refreshed(state.generation + 1, *successor, false)]);
-        }
-        let within_grace = refresh.now < state.rotated_at + REFRESH_GRACE;
-        if state.previous == Some(presented.digest) && within_grace && successors.contains(&state.current) {
+        if is_repeated {
             return Ok(vec![refreshed(state.generation, state.current, true)]);
         }
-        let detected = GrantEvent::RefreshReuseDetected { generation: presented.generation };
-        Ok(vec![detected, GrantEvent::Revoked { why: RevokedWhy::RefreshReused }])
+        let successor = successors.first().ok_or(GrantRefusal::Unknown)?;
+        Ok(vec![refreshed(state.generation + 1, *successor, false)])
     }
 }
 

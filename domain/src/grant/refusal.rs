@@ -1,4 +1,5 @@
 use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::policy::access::AccessDenied;
 
 /// Why a grant refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,12 +16,16 @@ pub enum GrantRefusal {
     OtherRedirectUri,
     #[error("a code verifier was sent, but no challenge")]
     UnexpectedVerifier,
+    #[error(transparent)]
+    Denied(#[from] AccessDenied),
     #[error("the session in which it was authorized is over")]
     SessionOver,
     #[error("the grant has been revoked")]
     Revoked,
     #[error("the grant has ended")]
     Ended,
+    #[error("nothing of what was asked for was granted")]
+    NoScope,
     #[error("more was asked for than was granted")]
     WiderScope,
 }
@@ -35,11 +40,13 @@ impl From<GrantRefusal> for OAuthError {
             | GrantRefusal::SessionOver
             | GrantRefusal::Revoked
             | GrantRefusal::Ended => Self::invalid_grant("the code or token is not valid"),
+            GrantRefusal::Denied(denied) => denied.at_token_endpoint(),
             GrantRefusal::CodeExpired => Self::invalid_grant("the code has expired"),
             GrantRefusal::OtherRedirectUri => {
                 Self::invalid_grant("redirect_uri differs from the authorization request")
             }
             GrantRefusal::UnexpectedVerifier => Self::invalid_grant("code_verifier was sent without a code_challenge"),
+            GrantRefusal::NoScope => Self::new(ErrorCode::InvalidScope, "none of these scopes was granted"),
             GrantRefusal::WiderScope => Self::new(ErrorCode::InvalidScope, "the scope exceeds what was granted"),
         }
     }

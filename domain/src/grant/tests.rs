@@ -8,7 +8,7 @@ use crate::ids::{GrantId, SessionId, UserId};
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::pkce::CodeChallenge;
 use crate::oauth::scope::Scopes;
-use crate::policy::access::{Causes, ConsentCause, GroupCause, SessionCause};
+use crate::policy::access::{AccessDenied, Causes, ConsentCause, GroupCause, SessionCause};
 
 const NOON: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
 /// RFC 7636 appendix B.
@@ -76,7 +76,7 @@ fn code() -> RedeemCode {
         code_verifier: None,
         access_token: token(1),
         refresh_token: Some(digest(1)),
-        causes: causes(),
+        allowed: Ok(causes()),
         now: NOON,
     }
 }
@@ -103,7 +103,7 @@ fn presenting(generation: u32, now: OffsetDateTime) -> Refresh {
         successors: vec![digest(generation + 1)],
         scopes: None,
         access_token: token(2),
-        causes: causes(),
+        allowed: Ok(causes()),
         now,
     }
 }
@@ -195,12 +195,12 @@ fn a_code_lives_until_the_second_it_expires() {
 
 #[test]
 fn cr05_a_code_is_not_redeemed_after_its_session_whatever_outlives_it() {
-    let causes = Causes { session: SessionCause::OfflineAccess, ..causes() };
-    let late = redeem(RedeemCode { causes: causes.clone(), ..code() });
+    let allowed = Ok(Causes { session: SessionCause::OfflineAccess, ..causes() });
+    let late = redeem(RedeemCode { allowed: allowed.clone(), ..code() });
     given_when_then(&[authorized()], late.clone(), Err(GrantRefusal::SessionOver));
     let then = vec![GrantEvent::CodeReplayed, revoked(RevokedWhy::CodeReplayed)];
     given_when_then(&[authorized(), issued()], late, Ok(then));
-    let away = Refresh { causes, ..presenting(1, NOON) };
+    let away = Refresh { allowed, ..presenting(1, NOON) };
     assert!(Grant::after([authorized(), issued()].to_vec()).decide(refresh(away)).is_ok(), "a refresh token is");
 }
 
@@ -289,21 +289,34 @@ fn a_refresh_narrows_but_never_widens() {
     let [GrantEvent::Refreshed { scopes, .. }] = narrowed.as_slice() else { panic!("{narrowed:?}") };
     assert_eq!(*scopes, Scopes::known(["openid"]));
     given_when_then(&given, asking(["openid", "groups"]), Err(GrantRefusal::WiderScope));
+    let nothing = refresh(Refresh { scopes: Some(Scopes::default()), ..presenting(1, NOON) });
+    given_when_then(&given, nothing, Err(GrantRefusal::NoScope));
 }
 
 #[test]
-fn a_code_waits_until_something_comes_of_it() {
-    let state = |given: &[GrantEvent]| {
-        let mut state = Grant::default();
-        given.iter().cloned().for_each(|event| state.evolve(event));
-        state
-    };
+fn what_the_policy_denies_is_refused_and_a_replay_is_recorded_all_the_same() {
+    for denied in [AccessDenied::PersonDisabled, AccessDenied::NotInGroup, AccessDenied::GrantRevoked] {
+        let code = redeem(RedeemCode { allowed: Err(denied), ..code() });
+        let replayed = vec![GrantEvent::CodeReplayed, revoked(RevokedWhy::CodeReplayed)];
+        given_when_then(&[authorized()], code.clone(), Err(GrantRefusal::Denied(denied)));
+        given_when_then(&[authorized(), issued()], code, Ok(replayed));
 
-    assert!(state(&[authorized()]).code_is_unused());
-    for given in
-        [&[][..], &[authorized(), issued()], &[authorized(), GrantEvent::PkceFailed], &[client_tokens_issued()]]
-    {
-        assert!(!state(given).code_is_unused(), "{given:?}");
+        let given = [authorized(), issued(), refreshed(2, NOON, false)];
+        let token = |generation, now| refresh(Refresh { allowed: Err(denied), ..presenting(generation, now) });
+        let reused = vec![GrantEvent::RefreshReuseDetected { generation: 1 }, revoked(RevokedWhy::RefreshReused)];
+        given_when_then(&given, token(2, NOON), Err(GrantRefusal::Denied(denied)));
+        given_when_then(&given, token(1, NOON), Err(GrantRefusal::Denied(denied)));
+        given_when_then(&given, token(1, NOON + Duration::MINUTE), Ok(reused));
+    }
+}
+
+#[test]
+fn rt_a_used_token_ends_the_grant_whatever_is_asked_for_with_it() {
+    let given = [authorized(), issued(), refreshed(2, NOON, false)];
+    let reused = vec![GrantEvent::RefreshReuseDetected { generation: 1 }, revoked(RevokedWhy::RefreshReused)];
+    for scopes in [Scopes::default(), Scopes::known(["openid", "groups"])] {
+        let wider = Refresh { scopes: Some(scopes), ..presenting(1, NOON + Duration::MINUTE) };
+        given_when_then(&given, refresh(wider), Ok(reused.clone()));
     }
 }
 

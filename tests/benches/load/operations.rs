@@ -91,7 +91,7 @@ impl Worker for Append {
             code_verifier: None,
             access_token: IssuedAccessToken { jti: grant.clone(), expires_at: now + Duration::HOUR },
             refresh_token: None,
-            causes: causes(),
+            allowed: Ok(causes()),
             now,
         };
         unit.execute::<Grant>(&grant, GrantCommand::RedeemCode(Box::new(redeem))).await.unwrap();

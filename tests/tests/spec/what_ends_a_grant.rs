@@ -86,6 +86,33 @@ async fn rt05_whoever_comes_back_to_the_group_goes_on_with_what_they_had() {
     wiki.refresh(&server, refresh).await.expect(200);
 }
 
+/// RFC 6749 §4.1.2 and RFC 9700 §4.14.2 know no exception: who comes back to the group must not go on with what was stolen.
+#[tokio::test]
+async fn cr01_rt01_what_is_replayed_while_the_policy_denies_it_ends_the_grant_and_is_on_the_record() {
+    for is_code in [true, false] {
+        let (server, mut ada, wiki, group) = restricted().await;
+        let used = code(&mut ada, &wiki).await;
+        let first = wiki.redeem(&server, &used).await.expect(200).json()["refresh_token"].as_str().unwrap().to_owned();
+        let second =
+            wiki.refresh(&server, &first).await.expect(200).json()["refresh_token"].as_str().unwrap().to_owned();
+        server.later(Duration::minutes(1));
+
+        set_members(&server, &group, &[]).await;
+        assert_invalid_grant(&match is_code {
+            true => wiki.redeem(&server, &used).await,
+            false => wiki.refresh(&server, &first).await,
+        });
+        set_members(&server, &group, &[&ada.id]).await;
+
+        assert_invalid_grant(&wiki.refresh(&server, &second).await);
+        let events = server.app.store.feed().read(0, 1000).await.unwrap();
+        let last: Vec<_> =
+            events.iter().map(|recorded| recorded.event.name()).filter(|n| n.starts_with("grant")).collect();
+        let replay = if is_code { "grant.code_replayed" } else { "grant.refresh_reuse_detected" };
+        assert_eq!(last[last.len() - 2..], [replay, "grant.revoked"]);
+    }
+}
+
 #[tokio::test]
 async fn rt05_a_withdrawn_consent_ends_what_it_gave_and_a_new_one_revives_nothing() {
     let server = Server::start().await;
