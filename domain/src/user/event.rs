@@ -17,7 +17,13 @@ pub enum UserEvent {
     #[serde(rename = "user.registered")]
     Registered { profile: Personal<Profile>, email_verified: bool, is_admin: bool, via: RegisteredVia },
     #[serde(rename = "user.profile_changed")]
-    ProfileChanged { change: Personal<Change<Profile>>, email_verified: bool },
+    ProfileChanged {
+        change: Personal<Change<Profile>>,
+        email_verified: bool,
+        /// Whether the address counted as proven before. Events of earlier releases do not have it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        was_verified: Option<bool>,
+    },
     /// A link to prove that the address is theirs was asked for; it goes to that address only.
     #[serde(rename = "user.email_verification_requested")]
     EmailVerificationRequested {

@@ -180,7 +180,7 @@ impl Account {
             return Vec::new();
         }
         let change = self.personal(Change { before, after: profile });
-        vec![UserEvent::ProfileChanged { change, email_verified }]
+        vec![UserEvent::ProfileChanged { change, email_verified, was_verified: Some(self.email_verified) }]
     }
 
     fn email(&self) -> Result<&str, UserRefusal> {
@@ -199,7 +199,7 @@ impl Account {
     fn evolve(&mut self, event: UserEvent) {
         match event {
             UserEvent::Registered { .. } | UserEvent::Erased => {}
-            UserEvent::ProfileChanged { change, email_verified } => {
+            UserEvent::ProfileChanged { change, email_verified, .. } => {
                 let same_address = change.known().is_some_and(|change| change.before.email == change.after.email);
                 if !same_address || email_verified {
                     self.verification = None;

@@ -125,13 +125,18 @@ fn nothing_is_asked_of_somebody_who_is_not_there() {
     }
 }
 
+/// Of somebody whose address was not proven.
+fn profile_changed(change: Personal<Change<Profile>>, email_verified: bool) -> UserEvent {
+    UserEvent::ProfileChanged { change, email_verified, was_verified: Some(false) }
+}
+
 #[test]
 fn a_changed_profile_says_what_it_was_and_what_it_became() {
     let after = profile("lovelace", Some("ada@example.org"));
     let when = UserCommand::ChangeProfile { profile: after.clone(), email_verified: true };
     let before = profile("ada", Some("ada@example.org"));
     let change = Personal::of(ada(), Change { before, after });
-    given_when_then(&[registered(false)], when, Ok(vec![UserEvent::ProfileChanged { change, email_verified: true }]));
+    given_when_then(&[registered(false)], when, Ok(vec![profile_changed(change, true)]));
 }
 
 #[test]
@@ -143,7 +148,11 @@ fn ad08_who_changes_their_own_profile_proves_no_address_and_unproves_none() {
             let (before, after) = (profile("ada", Some("ada@example.org")), profile("lovelace", Some(email)));
             let when = UserCommand::ChangeOwnProfile { profile: after.clone() };
             let change = Personal::of(ada(), Change { before, after });
-            let then = UserEvent::ProfileChanged { change, email_verified: still_verified };
+            let then = UserEvent::ProfileChanged {
+                change,
+                email_verified: still_verified,
+                was_verified: Some(email_verified),
+            };
             given_when_then(given, when, Ok(vec![then]));
         }
     }
@@ -162,10 +171,10 @@ fn ad08_a_proof_counts_for_the_address_it_was_sent_to() {
     let asked = [registered(false), verification_requested("a")];
     let moved =
         Change { before: profile("ada", Some("ada@example.org")), after: profile("ada", Some("new@example.org")) };
-    let moved = UserEvent::ProfileChanged { change: Personal::of(ada(), moved), email_verified: false };
+    let moved = profile_changed(Personal::of(ada(), moved), false);
     let renamed =
         Change { before: profile("ada", Some("ada@example.org")), after: profile("a", Some("ada@example.org")) };
-    let renamed = UserEvent::ProfileChanged { change: Personal::of(ada(), renamed), email_verified: false };
+    let renamed = profile_changed(Personal::of(ada(), renamed), false);
     let with = |event: &UserEvent| [&asked[..], std::slice::from_ref(event)].concat();
     let invalid = || Err(UserRefusal::NoSuchVerification);
 
@@ -454,7 +463,7 @@ fn names_addresses_and_credentials_are_claimed_and_given_up() {
     assert_eq!(setup.claims(), [&names[..], &[take(Claim::first_admin())]].concat());
 
     let change = Change { before: profile("ada", Some("ada@example.org")), after: profile("lovelace", None) };
-    let changed = UserEvent::ProfileChanged { change: Personal::of(ada(), change), email_verified: false };
+    let changed = profile_changed(Personal::of(ada(), change), false);
     let release = ClaimChange::Release;
     let renamed = [release(ClaimKind::Username), release(ClaimKind::Email), take(Claim::username("lovelace"))];
     assert_eq!(changed.claims(), renamed);
@@ -549,7 +558,13 @@ fn stored_form() {
     assert_stored_form(
         &[
             registered(true),
-            UserEvent::ProfileChanged { change: Personal::of(ada(), profile_change), email_verified: true },
+            profile_changed(Personal::of(ada(), profile_change.clone()), true),
+            // As earlier releases recorded it.
+            UserEvent::ProfileChanged {
+                change: Personal::of(ada(), profile_change),
+                email_verified: true,
+                was_verified: None,
+            },
             verification_requested("a"),
             UserEvent::EmailVerified,
             UserEvent::TestMailRequested,
@@ -575,6 +590,10 @@ fn stored_form() {
         json!([
             { "user.registered": {
                 "profile": named(ada_stored.clone()), "email_verified": false, "is_admin": true, "via": "admin"
+            } },
+            { "user.profile_changed": {
+                "change": named(json!({ "before": ada_stored, "after": without_email })), "email_verified": true,
+                "was_verified": false
             } },
             { "user.profile_changed": {
                 "change": named(json!({ "before": ada_stored, "after": without_email })), "email_verified": true

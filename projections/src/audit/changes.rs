@@ -54,13 +54,15 @@ pub(super) fn profile(before: &Profile, after: &Profile) -> Vec<Change> {
     ])
 }
 
-/// Whether the e-mail address counts as proven. The event says how it is now: it was the other way round if nothing else
-/// changed, and another address begins anew.
-pub(super) fn verification(before: &Profile, after: &Profile, verified: bool) -> Vec<Change> {
-    let was = match before == after {
-        true => yes(!verified),
-        false if before.email == after.email || after.email.is_none() => return Vec::new(),
-        false => String::new(),
+/// Whether the e-mail address counts as proven. Another address begins anew. Where an event does not say how it was, it was
+/// the other way round if nothing else changed.
+pub(super) fn verification(before: &Profile, after: &Profile, was: Option<bool>, verified: bool) -> Vec<Change> {
+    let was = match was {
+        _ if after.email.is_none() => return Vec::new(),
+        _ if before.email != after.email => String::new(),
+        Some(was) => yes(was),
+        None if before == after => yes(!verified),
+        None => return Vec::new(),
     };
     one("E-mail address verified", &was, &yes(verified))
 }

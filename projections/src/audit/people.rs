@@ -25,9 +25,10 @@ pub(super) fn user(event: &UserEvent, recorded: &Recorded, whom: &Whom, by: Part
             let newcomer = Part::Thing { thing: Thing::Person(id), name };
             registered(newcomer, *is_admin, *via, by).with(changes::first_profile(profile.known(), *email_verified))
         }
-        UserEvent::ProfileChanged { change, email_verified } => {
+        UserEvent::ProfileChanged { change, email_verified, was_verified } => {
             let changes = change.known().map(|Change { before, after }| {
-                [changes::profile(before, after), changes::verification(before, after, *email_verified)].concat()
+                let verification = changes::verification(before, after, *was_verified, *email_verified);
+                [changes::profile(before, after), verification].concat()
             });
             Sentence::from(whose(" changed their profile", " changed the profile of "))
                 .with(changes.unwrap_or_default())

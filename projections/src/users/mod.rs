@@ -53,7 +53,7 @@ async fn apply(connection: &mut PgConnection, recorded: &Recorded, event: &UserE
             let is_static = *via == RegisteredVia::StaticApiKey;
             insert(connection, id, profile, *email_verified, *is_admin, is_static, at).await?;
         }
-        UserEvent::ProfileChanged { change, email_verified } => {
+        UserEvent::ProfileChanged { change, email_verified, .. } => {
             let Some(change) = change.known() else { return Ok(()) };
             update_profile(connection, id, &change.after, *email_verified, at).await?;
         }

@@ -6,6 +6,7 @@ use chancery_domain::actor::Actor;
 use chancery_domain::context::Context;
 use chancery_tests::node::Person;
 use chancery_tests::server::Server;
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -53,6 +54,28 @@ async fn tools_of_pocket_id_read_it_and_see_more() {
     ada.visitor.get("/api/events").await.expect(403);
     let own = ada.visitor.get("/api/audit-logs?pagination[limit]=100").await.expect(200).json();
     assert!(own["data"].as_array().unwrap().iter().all(|row| row["userID"] == ada.id));
+}
+
+#[tokio::test]
+async fn what_was_changed_in_one_form_is_told_in_full() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+    let ada = server.person("ada").await;
+    let wiki = server.client(&json!({})).await;
+    let before = root.visitor.get(&format!("/api/users/{}", ada.id)).await.expect(200).json();
+
+    let mut after = before.clone();
+    (after["lastName"], after["emailVerified"]) = (json!("Byron"), json!(!before["emailVerified"].as_bool().unwrap()));
+    root.visitor.json(Method::PUT, &format!("/api/users/{}", ada.id), &after).await.expect(200);
+    let secrets = format!("/api/oidc/clients/{}/secrets", wiki.id);
+    let secret = root.visitor.get(&secrets).await.expect(200).json()[0].clone();
+    let path = format!("{secrets}/{}", secret["id"].as_str().unwrap());
+    root.visitor.send(Method::DELETE, &path, None, &[]).await.expect(204);
+
+    let history = root.visitor.get("/admin/history").await.expect(200).text;
+    assert!(history.contains("<dt>E-mail address verified</dt>"), "{history}");
+    let prefix = secret["visiblePrefix"].as_str().unwrap();
+    assert!(history.contains(&format!(" that began with <b>{prefix}</b>")), "{prefix}: {history}");
 }
 
 #[tokio::test]

@@ -146,18 +146,30 @@ fn whoever_is_added_with_a_proven_address_is_told_so() {
 
 #[test]
 fn a_profile_that_changed_says_what_became_of_the_proof_of_the_address() {
-    let changed = |email: &str, verified: bool| {
-        let mut after = profile("Ada");
+    let change = |name: &str, email: &str, was: Option<bool>, verified: bool| {
+        let mut after = profile(name);
         after["email"] = json!(email);
         let change = personal(json!({"before": profile("Ada"), "after": after}));
-        let event = json!({"user.profile_changed": {"change": change, "email_verified": verified}});
+        let mut event = json!({"user.profile_changed": {"change": change, "email_verified": verified}});
+        if let Some(was) = was {
+            event["user.profile_changed"]["was_verified"] = json!(was);
+        }
         let told = told(&recorded(Actor::User(UserId(ROOT)), "user", &event), &both(), &names());
         told.changes.into_iter().map(|change| (change.what, change.before, change.after)).collect::<Vec<_>>()
     };
     let proof = |before: &str, after: &str| ("E-mail address verified".to_owned(), before.to_owned(), after.to_owned());
 
-    assert_eq!(changed("ada@example.com", true), [proof("no", "yes")]);
-    assert_eq!(changed("ada@example.com", false), [proof("yes", "no")]);
-    assert_eq!(changed("ada@example.net", false)[1..], [proof("", "no")]);
-    assert_eq!(changed("ada@example.net", true)[1..], [proof("", "yes")]);
+    for was in [Some(false), None] {
+        assert_eq!(change("Ada", "ada@example.com", was, true), [proof("no", "yes")]);
+        assert_eq!(change("Ada", "ada@example.net", was, false)[1..], [proof("", "no")]);
+        assert_eq!(change("Ada", "ada@example.net", was, true)[1..], [proof("", "yes")]);
+    }
+    for was in [Some(true), None] {
+        assert_eq!(change("Ada", "ada@example.com", was, false), [proof("yes", "no")]);
+    }
+    // Together with the name. Earlier releases did not record how it was.
+    assert_eq!(change("Ada L", "ada@example.com", Some(false), true)[1..], [proof("no", "yes")]);
+    assert_eq!(change("Ada L", "ada@example.com", Some(true), false)[1..], [proof("yes", "no")]);
+    assert_eq!(change("Ada L", "ada@example.com", Some(true), true)[1..], []);
+    assert_eq!(change("Ada L", "ada@example.com", None, true)[1..], []);
 }
