@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use chancery_adapters::event_store::ExecuteError;
 use chancery_domain::digest::Digest;
 use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, EnrollmentRefusal, Purpose, RevokedWhy, link};
-use chancery_domain::ids::EnrollmentId;
+use chancery_domain::ids::{EnrollmentId, UserId};
 use chancery_domain::user::UserRefusal;
 use chancery_projections::enrollments::{self, EnrollmentRow};
 use chancery_projections::passkeys;
@@ -56,6 +56,16 @@ pub async fn issue_link(
         issue(&node, &caller, purpose, lifetime, &open).await
     };
     one_at_a_time(app, issuing).await
+}
+
+/// Ends a person's open links. Whoever opens one hears that it is not valid.
+pub async fn revoke_links(app: &App, caller: &Caller, id: UserId) -> Result<(), ApiError> {
+    let revoke = EnrollmentCommand::Revoke { why: RevokedWhy::ByAdmin };
+    let context = caller.may(&revoke)?;
+    for row in enrollments::open_of(&app.pool, id, app.now()).await? {
+        app.store.execute::<Enrollment>(row.id(), revoke.clone(), context).await.map_err(enrollment_error)?;
+    }
+    Ok(())
 }
 
 async fn has_passkey(app: &App, user: &User) -> Result<bool, ApiError> {

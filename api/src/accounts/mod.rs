@@ -1,5 +1,6 @@
 //! What happens to people's accounts, for the API, the pages and the command line alike: one way each.
 
+mod keys;
 mod links;
 mod turns;
 
@@ -14,7 +15,10 @@ use chancery_projections::users::{self, User};
 use chancery_projections::{enrollments, erasures, pictures, sessions};
 use serde_json::json;
 
-pub use self::links::{ENROLLMENT_LINK, Link, enrollment_error, issue_link, issue_setup_link, mail_invitation};
+pub use self::keys::make_key;
+pub use self::links::{
+    ENROLLMENT_LINK, Link, enrollment_error, issue_link, issue_setup_link, mail_invitation, revoke_links,
+};
 pub use self::turns::one_at_a_time;
 use crate::admin::users::user_not_found;
 use crate::app::App;

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::audit_logs::rfc3339;
+use crate::accounts;
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::json::{JsonBody, moment, or_default, required};
@@ -114,8 +115,7 @@ async fn create(
         now: app.now(),
     };
     let caller = signed_in.caller(&app, &circumstances);
-    let context = caller.may_about(signed_in.user.id(), &command)?;
-    app.store.create::<ApiKey>(id, command, context).await.map_err(key_error)?;
+    accounts::make_key(&app, &caller, &signed_in, id, command).await?;
     let row = api_keys::find(&app.pool, id).await?.ok_or_else(ApiError::internal)?;
     Ok((StatusCode::CREATED, Json(json!({ "apiKey": key_json(&row, None), "token": token }))))
 }

@@ -30,7 +30,7 @@ pub fn routes() -> Router<App> {
         .route("/api/users/me", get(me).put(update_me))
         .route("/api/users/{id}", get(find).put(update).delete(erase))
         .route("/api/users/{id}/groups", get(groups_of))
-        .route("/api/users/{id}/one-time-access-token", post(issue_link))
+        .route("/api/users/{id}/one-time-access-token", post(issue_link).delete(revoke_links))
         .route("/api/users/{id}/webauthn-credentials", get(credentials))
         .route("/api/users/{id}/webauthn-credentials/{credential}", delete(remove_credential))
 }
@@ -251,6 +251,19 @@ async fn issue_link(
         StatusCode::CREATED,
         Json(json!({ "token": link.code, "url": link.url, "expiresAt": rfc3339(link.expires_at) })),
     ))
+}
+
+/// `DELETE /api/users/{id}/one-time-access-token`: no open link of theirs can be used any more. Pocket ID has nothing like it.
+async fn revoke_links(
+    State(app): State<App>,
+    circumstances: Circumstances,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    principal.may(&app, AdminAction::IssueEnrollment)?;
+    let user = existing(&app, user_id(&id)?).await?;
+    accounts::revoke_links(&app, &principal.caller(&app, &circumstances), user.id()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn credentials(

@@ -1,8 +1,8 @@
 //! `/admin/api-keys`: keys with which programs act for an administrator.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::extract::{OriginalUri, Path, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use chancery_domain::api_key::{ApiKey as ApiKeyAggregate, ApiKeyCommand};
 use chancery_domain::ids::ApiKeyId;
@@ -13,6 +13,7 @@ use time::{Date, Duration};
 
 use super::account::{field_errors, form};
 use super::frame::{Page, Steward, frame, require_step_up, shown, when};
+use super::people::{asked, pages};
 use crate::accounts;
 use crate::admin::api_keys::{key_error, new_key};
 use crate::app::App;
@@ -29,17 +30,20 @@ const PATH: &str = "/admin/api-keys";
 struct Extra {
     key: Option<Revealed>,
     fields: Option<(Field, Field, Field)>,
+    paging: Option<Paging>,
 }
 
-pub async fn show(State(app): State<App>, Steward(signed_in): Steward) -> Response {
-    shown(&app, list(&app, &signed_in, Extra::default()).await)
+pub async fn show(State(app): State<App>, Steward(signed_in): Steward, OriginalUri(uri): OriginalUri) -> Response {
+    let (paging, _) = asked(uri.query());
+    shown(&app, list(&app, &signed_in, Extra { paging: Some(paging), ..Extra::default() }).await)
 }
 
 async fn list(app: &App, signed_in: &SignedIn, extra: Extra) -> Page {
     let mut connection = app.pool.acquire().await?;
-    let paging = Paging { limit: 100, ..Paging::default() };
-    let rows = api_keys::of_user(&mut connection, signed_in.user.id(), &[], &paging).await?.rows;
-    let keys = rows.into_iter().map(|row| ApiKey {
+    let paging = extra.paging.unwrap_or_else(|| asked(None).0);
+    let rows = api_keys::of_user(&mut connection, signed_in.user.id(), &[], &paging).await?;
+    let pages = pages(&rows, PATH, "", "key", "keys");
+    let keys = rows.rows.into_iter().map(|row| ApiKey {
         id: row.api_key_id.to_string(),
         created: when(app, row.created_at),
         expires: when(app, row.expires_at),
@@ -57,6 +61,7 @@ async fn list(app: &App, signed_in: &SignedIn, extra: Extra) -> Page {
         frame: frame(app, signed_in, Room::ApiKeys),
         key: extra.key,
         keys,
+        pages,
         name,
         description,
         expires_at,
@@ -87,14 +92,15 @@ pub async fn create(
         };
         let id = ApiKeyId(app.entropy.uuid_v4());
         let caller = signed_in.caller(&app, &circumstances);
-        let context = caller.may_about(signed_in.user.id(), &command)?;
-        match app.store.create::<ApiKeyAggregate>(id, command, context).await.map_err(key_error) {
-            Ok(_) => {
+        match accounts::make_key(&app, &caller, &signed_in, id, command).await {
+            Ok(()) => {
                 let says = "Keep it safe: it acts for you, and is not shown again.".to_owned();
                 let key = Some(Revealed { label: "API key".to_owned(), value: key, says });
                 list(&app, &signed_in, Extra { key, ..Extra::default() }).await
             }
-            Err(error) if error.status.is_server_error() => Err(error.into()),
+            Err(error) if error.status.is_server_error() || error.status == StatusCode::UNAUTHORIZED => {
+                Err(error.into())
+            }
             Err(error) => {
                 let expiration = error.code == "invalid_api_key_expiration";
                 let wrong = field_errors(&error).into_iter().next().map(|(_, wrong)| accounts::sentence(&wrong));

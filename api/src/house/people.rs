@@ -28,7 +28,8 @@ pub const PATH: &str = "/admin/people";
 /// The ways to the neighboring pages of a list.
 pub fn pages<T>(rows: &Rows<T>, path: &str, search: &str, one: &str, many: &str) -> Pages {
     let link = |to: i64| {
-        let pairs = [("search", search.to_owned()), ("page", to.to_string())];
+        let searched = Some(("search", search.to_owned())).filter(|_| !search.is_empty());
+        let pairs = searched.into_iter().chain([("page", to.to_string())]);
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         format!("{path}?{query}")
     };

@@ -259,6 +259,11 @@ pub async fn act(
             "disable" => Act::KeepingAnAdmin(|other_admins| UserCommand::Disable { other_admins }),
             "enable" => plain(UserCommand::Enable),
             "enrollment-link" => return with_link(&app, &circumstances, &signed_in, id).await,
+            "revoke-link" => {
+                let caller = signed_in.caller(&app, &circumstances);
+                accounts::revoke_links(&app, &caller, existing(&app, id).await?.id()).await?;
+                return Ok(see_other(&format!("{PATH}/{id}")));
+            }
             _ => return Err(ApiError::not_found().into()),
         };
         let caller = signed_in.caller(&app, &circumstances);

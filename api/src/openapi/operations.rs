@@ -138,6 +138,7 @@ pub const OPERATIONS: &[Operation] = &[
     get("/api/users/{id}/groups", Admin, "The groups of a person", ListOf("Group")),
     put("/api/users/{id}/user-groups", Admin, "Set the groups of a person", "UserGroupIds", One("User")),
     post("/api/users/{id}/one-time-access-token", Admin, "Issue an enrollment link", Some("LinkInput"), 201, One("Link")),
+    delete("/api/users/{id}/one-time-access-token", Admin, "Revoke the open enrollment link of a person"),
     post("/api/users/{id}/one-time-access-email", Admin, "Mail an enrollment link to somebody who has no passkey yet", Some("LinkInput"), 204, Nothing),
     get("/api/users/{id}/webauthn-credentials", Admin, "The passkeys of a person", ListOf("Passkey")),
     delete("/api/users/{id}/webauthn-credentials/{credential}", Admin, "Remove a person's passkey"),

@@ -10,12 +10,14 @@ use axum::response::{IntoResponse, Response};
 use chancery_adapters::event_store::ExecuteError;
 use chancery_domain::actor::Actor;
 use chancery_domain::api_key::{ApiKey, ApiKeyCommand};
+use chancery_domain::context::Context;
 use chancery_domain::digest::Digest;
 use chancery_domain::enrollment::{Enrollment, EnrollmentCommand, EnrollmentRefusal, Purpose, link};
 use chancery_domain::ids::{EnrollmentId, SessionId, UserId};
 use chancery_domain::ports::passkeys::{Assertion, RegistrationUser};
+use chancery_domain::secret::Secret;
 use chancery_domain::session::{Session, SessionCommand};
-use chancery_domain::user::{EnrolledVia, Profile, RegisteredVia, User as UserAggregate, UserCommand};
+use chancery_domain::user::{EnrolledVia, Passkey, Profile, RegisteredVia, User as UserAggregate, UserCommand};
 use chancery_projections::{api_keys, passkeys};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,7 +25,7 @@ use serde_json::Value;
 use super::ceremony;
 use super::login::{new_secret, proof_of, replace_session, session_error};
 use super::register::{default_name, passkey_of};
-use crate::accounts::{enrollment_error, user_error};
+use crate::accounts::{enrollment_error, one_at_a_time, user_error};
 use crate::admin::api_keys::key_error;
 use crate::admin::user_input::UserInput;
 use crate::admin::users::existing;
@@ -33,7 +35,7 @@ use crate::http::error::ApiError;
 use crate::http::form::query_params;
 use crate::http::json::JsonBody;
 use crate::http::request::Circumstances;
-use crate::http::session::{MaybeSignedIn, cookie_value};
+use crate::http::session::{MaybeSignedIn, SignedIn, cookie_value};
 use crate::limits::guesses::{Guess, Guessed};
 
 const KIND: &str = "enrollment";
@@ -154,13 +156,36 @@ pub async fn finish(
     let made = app.passkeys.finish_registration(&kept.state, &response);
     let made = made.map_err(|failure| ceremony::registration_error(&failure))?;
     let passkey = passkey_of(&app, &kept.user_id.0, made);
-    let (passkey_id, name) = (passkey.passkey_id, default_name(&passkey, circumstances.user_agent.as_deref()));
-    let (backup_eligible, assertion) = (
-        passkey.backup_eligible,
-        Assertion { counter: passkey.counter, backed_up: passkey.backed_up, attachment: passkey.attachment.clone() },
-    );
-
+    let name = default_name(&passkey, circumstances.user_agent.as_deref());
     let context = circumstances.context(&app, Actor::User(kept.user_id));
+    let replaces = matches!(link.purpose, Purpose::Recovery { replace: true, .. });
+    let redeeming = redeem(app.clone(), context, link, kept, passkey, name, present);
+    let (session, secret) = match replaces {
+        // No API key is made meanwhile that would not be among those that end.
+        true => one_at_a_time(&app, redeeming).await?,
+        false => redeeming.await?,
+    };
+
+    let mut answer = StatusCode::NO_CONTENT.into_response();
+    let lifetime = app.config.session_lifetime_seconds;
+    cookie::set(answer.headers_mut(), cookie::SESSION, &cookie_value(session, &secret), Some(lifetime));
+    cookie::clear(answer.headers_mut(), cookie::ENROLLMENT);
+    Ok(answer)
+}
+
+/// Records all that redeeming a link is, in one append. Answers with the session that begins.
+async fn redeem(
+    app: App,
+    context: Context,
+    link: OpenLink,
+    kept: Kept,
+    passkey: Passkey,
+    name: String,
+    present: Option<SignedIn>,
+) -> Result<(SessionId, Secret<[u8; 32]>), ApiError> {
+    let (passkey_id, backup_eligible) = (passkey.passkey_id, passkey.backup_eligible);
+    let assertion =
+        Assertion { counter: passkey.counter, backed_up: passkey.backed_up, attachment: passkey.attachment.clone() };
     let mut unit = app.store.unit(&context);
     let person = kept.user_id.to_string();
     if let (Purpose::Setup, Some(profile)) = (link.purpose, kept.profile) {
@@ -204,10 +229,5 @@ pub async fn finish(
         replace_session(&mut unit, &present).await?;
     }
     unit.commit().await?;
-
-    let mut answer = StatusCode::NO_CONTENT.into_response();
-    let lifetime = app.config.session_lifetime_seconds;
-    cookie::set(answer.headers_mut(), cookie::SESSION, &cookie_value(session, &secret), Some(lifetime));
-    cookie::clear(answer.headers_mut(), cookie::ENROLLMENT);
-    Ok(answer)
+    Ok((session, secret))
 }

@@ -5,7 +5,7 @@ use chancery_api::http::caller::Caller;
 use chancery_tests::authenticator::SoftAuthenticator;
 use chancery_tests::node::Person;
 use chancery_tests::server::Server;
-use chancery_tests::visitor::Visitor;
+use reqwest::Method;
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -198,27 +198,39 @@ async fn wr07_expired_superseded_altered_links_and_skipped_steps_lead_nowhere() 
 }
 
 #[tokio::test]
-async fn a_recovery_that_replaces_ends_all_other_passkeys_sessions_and_api_keys() {
+async fn an_open_link_ends_when_an_administrator_revokes_it() {
     let server = Server::start().await;
-    let mut ada = server.person("ada").await;
-    let key = json!({ "name": "backup", "expiresAt": "2031-01-01T00:00:00Z" });
-    let key = ada.visitor.post("/api/api-keys", &key).await.expect(201).json()["token"].as_str().unwrap().to_owned();
-    let mut tool = Visitor::with_api_key(&server.base, &key);
-    tool.get("/api/users/me").await.expect(200);
-    let user = chancery_projections::users::find(&server.app.pool, ada.id.parse().unwrap()).await.unwrap().unwrap();
-    let link = accounts::issue_link(&server.app, &Caller::trusted(server.app.system()), &user, Duration::HOUR, true)
-        .await
-        .unwrap();
+    let mut root = server.first_admin().await;
+    let (ada, _) = invited(&server).await;
+    let (path, page) = (format!("/api/users/{}/one-time-access-token", ada.id), format!("/admin/people/{}", ada.id));
+    let button = format!("action=\"{page}/revoke-link\"");
 
-    let mut recovered = Person { visitor: server.visitor(), authenticator: SoftAuthenticator::new(), ..ada.clone() };
-    recovered.redeem(&link.code, &json!({})).await.expect(204);
+    for by_page in [true, false] {
+        let code = link(&server, &ada.id, &json!({})).await;
+        server.visitor().get(&format!("/enroll/{code}")).await.expect(303);
+        assert!(root.visitor.get(&page).await.expect(200).text.contains(&button));
+        let before = server.app.store.feed().head().await.unwrap();
+        for _ in 0..2 {
+            match by_page {
+                true => drop(root.visitor.form(&format!("{page}/revoke-link"), &[]).await.expect(303)),
+                false => drop(root.visitor.send(Method::DELETE, &path, None, &[]).await.expect(204)),
+            }
+        }
 
-    recovered.visitor.get("/api/users/me").await.expect(200);
-    assert_eq!(recovered.visitor.get("/api/webauthn/credentials").await.json().as_array().unwrap().len(), 1);
-    ada.visitor.get("/api/users/me").await.expect(401);
-    tool.get("/api/users/me").await.expect(401);
-    ada.sign_in().await.expect(401);
-    recovered.sign_in().await.expect(200);
+        let gone = server.visitor().get(&format!("/enroll/{code}")).await.expect(410);
+        assert!(gone.text.contains("id=\"error\""), "{}", gone.text);
+        assert!(!root.visitor.get(&page).await.expect(200).text.contains(&button), "there is none to revoke");
+        let events = server.app.store.feed().read(before, 100).await.unwrap();
+        let revoked: Vec<_> = events.iter().filter(|recorded| recorded.event.name() == "enrollment.revoked").collect();
+        assert_eq!(revoked.len(), 1, "once");
+        assert_eq!(revoked[0].context.actor.user(), Some(root.id.parse().unwrap()));
+        let history = root.visitor.get(&format!("/admin/history?person={}", ada.id)).await.expect(200).text;
+        assert!(history.contains("withdrew the link for"), "{history}");
+    }
+    let unknown = format!("/api/users/{}/one-time-access-token", uuid::Uuid::new_v4());
+    root.visitor.send(Method::DELETE, &unknown, None, &[]).await.expect(404);
+    let mut bob = server.person("bob").await;
+    bob.visitor.send(Method::DELETE, &path, None, &[]).await.expect(403);
 }
 
 #[tokio::test]

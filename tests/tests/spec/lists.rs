@@ -79,3 +79,23 @@ async fn api_keys_are_ordered_by_their_last_use() {
         assert_eq!(names, expected, "{direction}");
     }
 }
+
+#[tokio::test]
+async fn the_page_of_api_keys_has_more_pages_where_they_are_many() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+    let end = (server.app.now() + Duration::days(1)).format(&Rfc3339).unwrap();
+    for n in 0..51 {
+        let key = json!({ "name": format!("Key {n:02}"), "expiresAt": end });
+        root.visitor.post("/api/api-keys", &key).await.expect(201);
+        // Time stands still here.
+        server.later(Duration::SECOND);
+    }
+
+    let first = root.visitor.get("/admin/api-keys").await.expect(200).text;
+    assert!(first.contains("Key 49") && !first.contains("Key 50"), "{first}");
+    assert!(first.contains("51 keys") && first.contains("rel=\"next\" href=\"/admin/api-keys?page=2\""), "{first}");
+    let second = root.visitor.get("/admin/api-keys?page=2").await.expect(200).text;
+    assert!(second.contains("Key 50") && !second.contains("Key 49"), "{second}");
+    assert!(second.contains("rel=\"prev\" href=\"/admin/api-keys?page=1\""), "{second}");
+}

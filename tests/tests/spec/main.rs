@@ -31,6 +31,7 @@ mod posted_requests;
 mod precondition;
 mod proxies;
 mod rate_limits;
+mod recovery;
 mod redirect_uri;
 mod rfc6749_refresh_token;
 mod robustness;

@@ -115,7 +115,8 @@ const RULES: &[(&str, Who)] = &[
 ];
 
 /// What the buttons on a person's page do.
-const ACTS: [&str; 7] = ["groups", "claims", "grant-admin", "revoke-admin", "disable", "enable", "enrollment-link"];
+const ACTS: [&str; 8] =
+    ["groups", "claims", "grant-admin", "revoke-admin", "disable", "enable", "enrollment-link", "revoke-link"];
 
 /// Method and path of every route in the sources that is none of the API's.
 fn routes(folder: &Path, found: &mut BTreeSet<String>) {

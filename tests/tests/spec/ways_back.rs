@@ -82,7 +82,7 @@ async fn who_gives_or_takes_rights_is_asked_first_and_comes_back() {
         root.step_up().await.expect(204);
         assert_eq!(led_to(post(&mut root, &format!("{path}/{act}"), &[]).await), path);
     }
-    for act in ["groups", "enrollment-link", "enable", "nothing"] {
+    for act in ["groups", "enrollment-link", "revoke-link", "enable", "nothing"] {
         root.visitor.get(&format!("{path}/{act}")).await.expect(404);
     }
 }

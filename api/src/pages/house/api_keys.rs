@@ -1,11 +1,12 @@
 //! `/admin/api-keys`: keys with which programs act for an administrator. Making one posts `name`, `description` and
-//! `expires_at` to the page itself; revoking is asked again at `{id}/revoke`.
+//! `expires_at` to the page itself; revoking is asked again at `{id}/revoke`. Paged by
+//! `page`.
 
 use askama::Template;
 
 use super::form::Field;
 use super::frame::Frame;
-use super::parts::{Revealed, When};
+use super::parts::{Pages, Revealed, When};
 
 #[derive(Clone, Debug, Template)]
 #[template(path = "house/api_keys.html")]
@@ -14,6 +15,7 @@ pub struct ApiKeys {
     /// A key just made; it cannot be shown again.
     pub key: Option<Revealed>,
     pub keys: Vec<ApiKey>,
+    pub pages: Pages,
     pub name: Field,
     pub description: Field,
     pub expires_at: Field,

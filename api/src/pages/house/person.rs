@@ -1,8 +1,8 @@
 //! `/admin/people/new` and `/admin/people/{id}`: one person, as an administrator sees and changes them.
 //!
 //! The profile posts to the page itself. Below it: `picture`, `picture/remove`, `groups` (`seen`, and `group_ids`, repeated), `claims`, `enrollment-link`,
-//! `enable`, `sessions/{id}/end`, `sessions/end-all`, `passkeys/{id}/restore`; and, asked again, `grant-admin`,
-//! `revoke-admin`, `disable`, `passkeys/{id}/remove` and `delete`.
+//! `revoke-link`, `enable`, `sessions/{id}/end`, `sessions/end-all`; and, asked again, `grant-admin`, `revoke-admin`, `disable`,
+//! `passkeys/{id}/restore`, `passkeys/{id}/remove` and `delete`.
 
 use askama::Template;
 

@@ -220,6 +220,7 @@ fn record(say: &str) -> Vec<(&'static str, String)> {
         frame: Frame { notice: Some(Notice::stop(format!("That date is past{say}"))), ..frame(Room::ApiKeys) },
         key: Some(revealed("API key", say)),
         keys: vec![key("Terraform", false), key("Backup script", true)],
+        pages: Pages::numbered("2 keys", None, None),
         name: Field::new(say),
         description: Field::default(),
         expires_at: Field::refused("2026-01-01", "Choose a day in the future."),
