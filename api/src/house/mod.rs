@@ -63,7 +63,10 @@ fn people_routes() -> Router<App> {
         .route("/admin/people/{id}/delete", get(person::ask_delete).post(person::delete))
         .route("/admin/people/{id}/sessions/end-all", post(person_passkeys::end_all_sessions))
         .route("/admin/people/{id}/sessions/{session}/end", post(person_passkeys::end_session))
-        .route("/admin/people/{id}/passkeys/{passkey}/restore", post(person_passkeys::restore_passkey))
+        .route(
+            "/admin/people/{id}/passkeys/{passkey}/restore",
+            get(person_passkeys::ask_restore_passkey).post(person_passkeys::restore_passkey),
+        )
         .route(
             "/admin/people/{id}/passkeys/{passkey}/remove",
             get(person_passkeys::ask_remove_passkey).post(person_passkeys::remove_passkey),

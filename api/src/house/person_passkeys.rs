@@ -48,6 +48,35 @@ pub async fn end_all_sessions(
     end_session(state, circumstances, steward, Path((id, "all".to_owned()))).await
 }
 
+pub async fn ask_restore_passkey(
+    State(app): State<App>,
+    Steward(signed_in): Steward,
+    Path((id, passkey)): Path<(String, String)>,
+) -> Response {
+    let shown_page = async {
+        let id = user_id(&id)?;
+        let user = existing(&app, id).await?;
+        let held = passkeys::of_user(&app.pool, id).await?;
+        let row = held.iter().find(|row| row.suspended && row.passkey_id.to_string() == passkey);
+        let row = row.ok_or_else(ApiError::not_found)?;
+        let path = format!("{PATH}/{id}/passkeys/{passkey}/restore");
+        require_step_up_from(&app, &signed_in, &format!("{PATH}/{id}"), &path)?;
+        Ok(page(&Confirm {
+            frame: frame(&app, &signed_in, Room::People),
+            asks: format!("Restore {}?", row.name),
+            says: format!("It signs {} in again.", user.display_name),
+            consequences: vec![
+                "If it was copied, whoever has the copy can sign in, too.".to_owned(),
+                "If you are not sure, remove it, and make them a passkey link.".to_owned(),
+            ],
+            action: path,
+            button: "Restore".to_owned(),
+            back: format!("{PATH}/{id}"),
+        }))
+    };
+    shown(&app, shown_page.await)
+}
+
 pub async fn restore_passkey(
     State(app): State<App>,
     circumstances: Circumstances,
@@ -56,7 +85,8 @@ pub async fn restore_passkey(
 ) -> Response {
     let shown_page = async {
         let (id, passkey_id) = (user_id(&id)?, passkey.parse::<PasskeyId>().map_err(|_| ApiError::not_found())?);
-        require_step_up(&app, &signed_in, &format!("{PATH}/{id}"))?;
+        let path = format!("{PATH}/{id}/passkeys/{passkey_id}/restore");
+        require_step_up_from(&app, &signed_in, &format!("{PATH}/{id}"), &path)?;
         let held = passkeys::of_user(&app.pool, id).await?;
         let row = held.iter().find(|row| row.id() == passkey_id).ok_or_else(ApiError::not_found)?;
         let counter = u32::try_from(row.counter).unwrap_or(0);

@@ -80,6 +80,7 @@ const RULES: &[(&str, Who)] = &[
     ("POST /admin/people/{id}/delete", ProvenAdmin),
     ("GET /admin/people/{id}/passkeys/{passkey}/remove", Admin),
     ("POST /admin/people/{id}/passkeys/{passkey}/remove", ProvenAdmin),
+    ("GET /admin/people/{id}/passkeys/{passkey}/restore", Admin),
     ("POST /admin/people/{id}/passkeys/{passkey}/restore", ProvenAdmin),
     ("POST /admin/people/{id}/picture", ProvenAdmin),
     ("POST /admin/people/{id}/picture/remove", ProvenAdmin),

@@ -1,5 +1,8 @@
 //! Where pages lead: back, on, and never to a dead end; attacks OR.
 
+use chancery_domain::ids::UserId;
+use chancery_domain::user::{User, UserCommand};
+use chancery_projections::passkeys;
 use chancery_tests::server::Server;
 use serde_json::json;
 use time::Duration;
@@ -85,6 +88,37 @@ async fn who_gives_or_takes_rights_is_asked_first_and_comes_back() {
     for act in ["groups", "enrollment-link", "revoke-link", "enable", "nothing"] {
         root.visitor.get(&format!("{path}/{act}")).await.expect(404);
     }
+}
+
+#[tokio::test]
+async fn who_restores_a_passkey_that_may_have_been_copied_is_asked_first() {
+    let server = Server::start().await;
+    let mut root = server.first_admin().await;
+    let mut ada = server.person("ada").await;
+    let id = ada.id.parse::<UserId>().unwrap();
+    let passkey_id = passkeys::of_user(&server.app.pool, id).await.unwrap()[0].id();
+    let person = format!("/admin/people/{id}");
+    let path = format!("{person}/passkeys/{passkey_id}/restore");
+    root.visitor.get(&path).await.expect(404);
+    let suspend = UserCommand::SuspendPasskey { passkey_id, stored: 5, presented: 4 };
+    server.app.store.execute::<User>(id, suspend, &server.app.system()).await.unwrap();
+
+    let shown = root.visitor.get(&person).await.expect(200).text;
+    assert!(shown.contains(&format!("href=\"{path}\"")), "{shown}");
+    assert!(!shown.contains(&format!("action=\"{path}\"")), "not at once");
+    let question = root.visitor.get(&path).await;
+    assert_page(&question);
+    assert!(question.text.contains("whoever has the copy can sign in, too"), "{}", question.text);
+    assert_eq!(cancel(&question.text), person);
+    server.later(Duration::minutes(6));
+    let ceremony = format!("/reauthenticate?next={path}&back={person}");
+    assert_eq!(led_to(root.visitor.get(&path).await), ceremony);
+    assert_eq!(led_to(post(&mut root, &path, &[]).await), ceremony);
+    ada.sign_in().await.expect(401);
+    root.step_up().await.expect(204);
+    assert_eq!(led_to(post(&mut root, &path, &[]).await), person);
+
+    ada.sign_in().await.expect(200);
 }
 
 /// Attacks OR-01: the way back leads nowhere else.
