@@ -37,14 +37,26 @@ impl FromRequestParts<App> for Resident {
     }
 }
 
-/// Where a stranger goes on after the sign-in. What a form held is lost, and where it was sent to may be no page.
+/// Where a stranger goes on after the sign-in. Where a form was sent to may be no page: then the one that has it, where the
+/// browser kept what was entered (house.js).
 fn way_back(parts: &Parts) -> String {
     let path = parts.uri.path();
     if parts.method != Method::GET {
-        return if path.starts_with("/admin") { "/admin".to_owned() } else { "/account".to_owned() };
+        return page_of(path);
     }
     let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     [path, &byte_serialize(query.as_bytes()).collect::<String>()].concat()
+}
+
+/// The page with the form that is sent to this path.
+fn page_of(path: &str) -> String {
+    let segments: Vec<_> = path.split('/').skip(1).collect();
+    let page = match segments.as_slice() {
+        ["admin", "people" | "groups" | "apps", _, ..] => &segments[..3],
+        ["admin", "api-keys" | "mail", ..] | ["account", "passkeys" | "sessions" | "apps", ..] => &segments[..2],
+        _ => &segments[..1],
+    };
+    format!("/{}", page.join("/"))
 }
 
 /// An administrator.
@@ -126,6 +138,7 @@ pub fn frame(app: &App, signed_in: &SignedIn, room: Room) -> Frame {
         house_js: assets::path("house.js"),
         ceremony_js: Some(assets::path("ceremony.js")),
         person: signed_in.user.display_name.clone(),
+        person_id: signed_in.user.id().to_string(),
         portrait: portrait(&signed_in.user),
         is_admin: signed_in.user.is_admin,
         room,

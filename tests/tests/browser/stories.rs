@@ -254,6 +254,40 @@ async fn c28_an_answer_by_form_post_reaches_the_app_by_itself() {
 }
 
 #[tokio::test]
+async fn what_was_entered_outlives_the_session_for_whoever_entered_it() {
+    let (server, browser) = (Server::start().await, Browser::launch().await);
+    let page = browser.page().await;
+    let authenticator = page.add_authenticator(json!({})).await;
+    page.goto(&setup_link(&server).await).await;
+    page.wait_for_path("/enroll").await;
+    page.fill("#username", "root").await;
+    page.fill("#firstName", "Root").await;
+    page.click("#enroll").await;
+    page.wait_for_path("/enroll/second").await;
+    let account = format!("{}/account", server.issuer());
+    let last_name = "document.querySelector('[name=last_name]').value";
+
+    page.goto(&account).await;
+    page.fill("[name=last_name]", "Byron").await;
+    server.later(Duration::days(31));
+    page.click("#save").await;
+    // The browser offers the passkey in the field, and the authenticator says yes to it.
+    page.wait_for("#kept:not([hidden])").await;
+    assert_eq!(page.url().await, account);
+    assert_eq!(page.eval(last_name).await, "Byron");
+
+    server.later(Duration::days(31));
+    authenticator.clear().await;
+    page.click("#save").await;
+    page.wait_for_path("/login").await;
+    enroll(&page, &invite(&server, "ada").await).await;
+    page.goto(&account).await;
+    page.wait_for("#kept[hidden]").await;
+    assert_eq!(page.eval(last_name).await, "Lindqvist", "somebody else sees nothing of it");
+    assert_quiet(&page);
+}
+
+#[tokio::test]
 async fn what_was_entered_outlives_a_ceremony_and_an_error() {
     let (server, browser) = (Server::start().await, Browser::launch().await);
     let page = browser.page().await;

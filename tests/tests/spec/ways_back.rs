@@ -150,9 +150,22 @@ async fn whoever_is_signed_out_meanwhile_signs_in_and_goes_on() {
     ada.visitor.post("/api/webauthn/logout", &json!({})).await.expect(204);
 
     assert_eq!(led_to(stranger.get("/admin/history?text=a%20b").await), "/login?next=/admin/history%3Ftext%3Da%2520b");
-    // What a form held is lost, and its address is no page.
-    assert_eq!(led_to(stranger.form("/account/sessions/end-others", &[]).await), "/login?next=/account");
-    assert_eq!(led_to(stranger.form("/admin/mail/test", &[]).await), "/login?next=/admin");
+    // The address of a form may be no page: to the one that has it, for what was entered is filled in again there.
+    let id = &ada.id;
+    for (form, page) in [
+        ("/account".to_owned(), "/account".to_owned()),
+        ("/account/verify-email".to_owned(), "/account".to_owned()),
+        (format!("/account/passkeys/{id}/rename"), "/account/passkeys".to_owned()),
+        ("/account/sessions/end-others".to_owned(), "/account/sessions".to_owned()),
+        ("/admin/mail/test".to_owned(), "/admin/mail".to_owned()),
+        ("/admin/api-keys".to_owned(), "/admin/api-keys".to_owned()),
+        ("/admin/people/new".to_owned(), "/admin/people/new".to_owned()),
+        (format!("/admin/people/{id}/groups"), format!("/admin/people/{id}")),
+        (format!("/admin/groups/{id}/members"), format!("/admin/groups/{id}")),
+        (format!("/admin/apps/{id}"), format!("/admin/apps/{id}")),
+    ] {
+        assert_eq!(led_to(stranger.form(&form, &[]).await), format!("/login?next={page}"), "{form}");
+    }
     let next = "/login?next=%2Faccount%2Fsessions";
     assert_eq!(led_to(stranger.get("/reauthenticate?next=/account/sessions").await), next);
     assert_eq!(led_to(stranger.form("/enroll/second", &[]).await), "/login");

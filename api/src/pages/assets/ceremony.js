@@ -143,9 +143,6 @@ async function arm(button) {
   }
 }
 
-// What a form held is kept for whoever sent it (house.js); whoever signs in may be somebody else.
-if (document.getElementById("sign-in")) sessionStorage.clear();
-
 for (const button of document.querySelectorAll("[data-ceremony]")) {
   if (!window.isSecureContext || !window.PublicKeyCredential?.parseRequestOptionsFromJSON) {
     fail(button, words.unsupported);

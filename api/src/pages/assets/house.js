@@ -62,8 +62,8 @@ if (here && rail.scrollWidth > rail.clientWidth) {
   rail.scrollLeft += here.getBoundingClientRect().left - rail.getBoundingClientRect().left - 16;
 }
 
-// What was sent is kept until a page of the house answers. Where a ceremony came in between, or the page of an error, it is
-// filled in again when its form is back.
+// What was sent is kept until a page of the house answers. Where a ceremony came in between, the page of an error, or a
+// sign-in because the session was over, it is filled in again when its form is back: for whoever entered it, and nobody else.
 function refill(form, pairs) {
   const values = new Map();
   for (const [name, value] of pairs) values.set(name, [...(values.get(name) ?? []), value]);
@@ -75,9 +75,10 @@ function refill(form, pairs) {
   }
 }
 
+const { person } = document.getElementById("hall").dataset;
 const kept = JSON.parse(sessionStorage.getItem("kept"));
 sessionStorage.removeItem("kept");
-const again = kept && [...document.forms].find((form) => form.action === kept.action);
+const again = kept?.person === person && [...document.forms].find((form) => form.action === kept.action);
 const says = document.getElementById("kept");
 if (again && says) {
   refill(again, kept.pairs);
@@ -89,6 +90,6 @@ if (again && says) {
 for (const form of document.querySelectorAll(".hall form[method=post]")) {
   form.addEventListener("submit", () => {
     const pairs = [...new FormData(form)].filter(([, value]) => typeof value === "string");
-    if (pairs.length) sessionStorage.setItem("kept", JSON.stringify({ action: form.action, pairs }));
+    if (pairs.length) sessionStorage.setItem("kept", JSON.stringify({ person, action: form.action, pairs }));
   });
 }

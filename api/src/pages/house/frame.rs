@@ -15,6 +15,8 @@ pub struct Frame {
     /// The module for passkey ceremonies, on the pages that have one.
     pub ceremony_js: Option<String>,
     pub person: String,
+    /// By it the script knows whether what was entered before a sign-in is theirs.
+    pub person_id: String,
     pub portrait: Portrait,
     pub is_admin: bool,
     pub room: Room,

@@ -26,6 +26,7 @@ pub fn frame(room: Room) -> Frame {
         house_js: "house.js".into(),
         ceremony_js: matches!(room, Room::Passkeys).then(|| "enroll.js".into()),
         person: "Ada Lindqvist".into(),
+        person_id: "6f2d0c3e".into(),
         portrait: portrait("A"),
         is_admin: true,
         room,
