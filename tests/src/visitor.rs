@@ -36,14 +36,18 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
+    /// Where a browser goes from here: by a redirect, or by a page that leads on (the release before redirects there).
     pub fn location(&self) -> url::Url {
-        let location =
-            self.headers.get(LOCATION).unwrap_or_else(|| panic!("no redirect: {} {}", self.status, self.text));
-        let location = location.to_str().unwrap();
+        let leads_on = || self.header("refresh").strip_prefix("0; url=");
+        let location = match self.headers.get(LOCATION) {
+            Some(location) => Some(location.to_str().unwrap()),
+            None => leads_on(),
+        };
+        let location = location.unwrap_or_else(|| panic!("no redirect: {} {}", self.status, self.text));
         url::Url::parse(location).or_else(|_| url::Url::parse("http://localhost").unwrap().join(location)).unwrap()
     }
 
-    /// A parameter of the redirect's query.
+    /// A parameter in the query of that address.
     pub fn parameter(&self, name: &str) -> Option<String> {
         self.location().query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }

@@ -31,8 +31,7 @@ pub fn add(headers: &mut HeaderMap) {
     }
 }
 
-/// Lets the page's forms, and the redirects that answer them, lead to this origin or scheme as well. Browsers apply
-/// `form-action` to the redirect after a form's post, too.
+/// Lets the page's form lead to this origin or scheme as well.
 pub fn allow_form_action(headers: &mut HeaderMap, target: Option<&str>) {
     let target = target.filter(|target| !target.is_empty()).map(|target| format!(" {target}")).unwrap_or_default();
     if let Ok(value) = HeaderValue::from_str(&policy(&target)) {

@@ -6,6 +6,7 @@ use axum::response::Response;
 use chancery_domain::authorization::request::BadAddress;
 use chancery_domain::oauth::authorization_response::{AuthorizationResponse, ResponseMode};
 
+use super::lead_on::{RETURNING, lead_on};
 use crate::app::App;
 use crate::http::security_headers::{allow_form_action, form_target};
 use crate::http::see_other::see_other;
@@ -14,12 +15,21 @@ use crate::pages::render::{desk_frame, error_page, page};
 
 /// The answer, by the way the request asked for.
 pub fn respond(app: &App, answer: AuthorizationResponse) -> Response {
+    // RFC 9700 §4.12: 303, so that nothing posted here is posted on.
+    responded(app, answer, see_other)
+}
+
+/// The same where a form of ours was pressed.
+pub fn respond_to_form(app: &App, answer: AuthorizationResponse) -> Response {
+    responded(app, answer, |location| lead_on(app, RETURNING, location))
+}
+
+fn responded(app: &App, answer: AuthorizationResponse, by_query: impl FnOnce(&str) -> Response) -> Response {
     if let Some((code, description)) = answer.error() {
         tracing::info!(error = code, reason = description, "an authorization request was refused");
     }
     match answer.address.mode {
-        // RFC 9700 §4.12: 303, so that nothing posted here is posted on.
-        ResponseMode::Query => see_other(&answer.location()),
+        ResponseMode::Query => by_query(&answer.location()),
         ResponseMode::FormPost => {
             let members = answer.parameters.iter();
             let members = members.map(|(name, value)| Member { name: (*name).to_owned(), value: value.clone() });

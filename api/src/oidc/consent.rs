@@ -2,14 +2,15 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use chancery_domain::consent::{Consent, ConsentCommand, stream};
 use chancery_domain::oauth::error::{ErrorCode, OAuthError};
 use chancery_domain::session::SessionEnd;
 
-use super::authorization_response::respond;
+use super::authorization_response::respond_to_form;
 use super::interaction::{look_answerable, take, update};
+use super::lead_on::{RETURNING, lead_on};
 use crate::app::App;
 use crate::http::cookie;
 use crate::http::error::ApiError;
@@ -17,8 +18,7 @@ use crate::http::form::body_params;
 use crate::http::request::Circumstances;
 use crate::http::see_other::see_other;
 use crate::http::session::{MaybeSignedIn, SignedIn};
-use crate::pages::desk::{Action, Message};
-use crate::pages::render::{api_error_page, desk_frame, page};
+use crate::pages::render::api_error_page;
 use crate::webauthn::end_session;
 
 /// `POST /consent`: allow, or cancel, which the app is told.
@@ -49,7 +49,7 @@ async fn decided(
     if params.value("answer") != Some("allow") {
         take(app, headers, id).await?;
         let error = OAuthError::new(ErrorCode::AccessDenied, "the person did not allow it");
-        return Ok(respond(app, request.address.clone().error(error, &app.issuer)));
+        return Ok(respond_to_form(app, request.address.clone().error(error, &app.issuer)));
     }
     let Some(signed_in) = present else { return Ok(sign_in_first(id)) };
     let (user_id, client_id) = (signed_in.user.id(), request.client_id.clone());
@@ -103,19 +103,7 @@ fn sign_in_first(interaction: &str) -> Response {
     see_other(&format!("/authorize?interaction={interaction}"))
 }
 
-/// On to the app, by a page that leads there. Browsers hold `form-action` of the page with the form against every redirect
-/// that follows its post (Content Security Policy Level 3), those of the app too; and an app may lead on to anywhere.
+/// Takes the app's request up again.
 fn go_on(app: &App, id: &str) -> Response {
-    let next = format!("/authorize?interaction={id}");
-    let refresh = HeaderValue::from_str(&format!("0; url={next}"));
-    let mut response = page(&Message {
-        frame: desk_frame(app),
-        id: "going-on",
-        heading: "Returning to the app".to_owned(),
-        says: vec!["If nothing happens, choose Continue.".to_owned()],
-        request_id: None,
-        action: Some(Action { label: "Continue".into(), href: next, posts: false, members: Vec::new() }),
-    });
-    response.headers_mut().extend(refresh.map(|value| (header::REFRESH, value)));
-    response
+    lead_on(app, RETURNING, &format!("/authorize?interaction={id}"))
 }

@@ -11,13 +11,13 @@ use chancery_domain::oidc::logout::{Hint, post_logout_redirect, refused_redirect
 use chancery_domain::session::{Session, SessionCommand, SessionEnd};
 use chancery_projections::clients;
 
+use super::lead_on::lead_on;
 use super::without_cookies::without_cookies;
 use crate::app::App;
 use crate::http::cookie;
 use crate::http::error::ApiError;
 use crate::http::form::{body_params, query_params};
 use crate::http::request::Circumstances;
-use crate::http::security_headers::{allow_form_action, form_target};
 use crate::http::see_other::see_other;
 use crate::http::session::{MaybeSignedIn, SignedIn};
 use crate::pages::desk::{Action, Member, Message};
@@ -70,10 +70,12 @@ async fn ended(
     }
     let is_hinted = hint.is_some();
     let Some(present) = present else { return Ok(finished(app, redirect.as_deref().filter(|_| is_hinted))) };
-    // §2 and attacks ES-01: without a hint for who is signed in here, the person is asked.
-    if hint.is_none_or(|hint| hint.user != present.user.id()) {
-        return Ok(match redirect.filter(|_| !is_hinted) {
-            Some(_) => returning_confirmation(app, &present, params),
+    // §2 and attacks ES-01: without a hint for the session in this browser, the person is asked. A hint that was issued in
+    // another one may be of another device, or stolen: "the OP SHOULD treat the logout request as suspect".
+    if !hint.as_ref().is_some_and(|hint| hint.names(present.user.id(), present.session.id())) {
+        let is_theirs = hint.is_none_or(|hint| hint.user == present.user.id());
+        return Ok(match client.filter(|_| is_theirs && redirect.is_some()) {
+            Some(client) => returning_confirmation(app, &present, &client, params),
             None => confirmation(app, &present, Vec::new()),
         });
     }
@@ -110,7 +112,10 @@ pub async fn confirm(
     {
         return api_error_page(&app, &error);
     }
-    let mut response = finished(&app, redirect.as_deref());
+    let mut response = match redirect {
+        Some(location) => lead_on(&app, SIGNED_OUT, &location),
+        None => finished(&app, None),
+    };
     cookie::clear(response.headers_mut(), cookie::SESSION);
     response
 }
@@ -144,6 +149,8 @@ pub fn verified_hint(app: &App, text: &str) -> Option<Hint> {
     })
 }
 
+const SIGNED_OUT: &str = "You are signed out";
+
 fn finished(app: &App, redirect: Option<&str>) -> Response {
     if let Some(location) = redirect {
         return see_other(location);
@@ -152,7 +159,7 @@ fn finished(app: &App, redirect: Option<&str>) -> Response {
     page(&Message {
         frame: desk_frame(app),
         id: "signed-out",
-        heading: "You are signed out".to_owned(),
+        heading: SIGNED_OUT.to_owned(),
         says,
         request_id: None,
         action: Some(Action {
@@ -165,13 +172,12 @@ fn finished(app: &App, redirect: Option<&str>) -> Response {
 }
 
 /// The question with what leads back to the app; the answer checks it again.
-fn returning_confirmation(app: &App, present: &SignedIn, params: &Params) -> Response {
-    let names = ["client_id", "post_logout_redirect_uri", "state"];
-    let member = |name: &&str| Some(Member { name: (*name).to_owned(), value: params.value(name)?.to_owned() });
-    let mut response = confirmation(app, present, names.iter().filter_map(member).collect());
-    let target = params.value("post_logout_redirect_uri").map(form_target);
-    allow_form_action(response.headers_mut(), target.as_deref());
-    response
+fn returning_confirmation(app: &App, present: &SignedIn, client: &ClientId, params: &Params) -> Response {
+    let member = |name: &str, value: &str| Member { name: name.to_owned(), value: value.to_owned() };
+    let named = ["post_logout_redirect_uri", "state"].into_iter();
+    let named = named.filter_map(|name| Some(member(name, params.value(name)?)));
+    let members = std::iter::once(member("client_id", client.as_str())).chain(named);
+    confirmation(app, present, members.collect())
 }
 
 fn confirmation(app: &App, present: &SignedIn, members: Vec<Member>) -> Response {

@@ -8,6 +8,7 @@ pub mod end_session;
 pub mod error;
 pub mod interaction;
 mod introspect;
+mod lead_on;
 mod person;
 mod revoke;
 mod token;

@@ -20,7 +20,6 @@ use crate::http::cookie;
 use crate::http::error::ApiError;
 use crate::http::form::query_params;
 use crate::http::request::Circumstances;
-use crate::http::security_headers::{allow_form_action, form_target};
 use crate::http::see_other::see_other;
 use crate::http::session::MaybeSignedIn;
 use crate::oidc::interaction::{self, Interaction, look_answerable};
@@ -107,13 +106,10 @@ async fn reauthenticate(
             let back = local_path(params.value("back").unwrap_or(&next)).to_owned();
             return Ok(page(&sheet(Cancel::Leads(back))));
         };
-        let (interaction, _) = match look_answerable(&app, &headers, id).await? {
-            Ok(answerable) => answerable,
-            Err(page) => return Ok(page),
-        };
-        let mut response = page(&sheet(Cancel::Answers { interaction: id.to_owned() }));
-        allow_return(&mut response, &interaction);
-        Ok(response)
+        if let Err(page) = look_answerable(&app, &headers, id).await? {
+            return Ok(page);
+        }
+        Ok(page(&sheet(Cancel::Answers { interaction: id.to_owned() })))
     };
     shown(&app, sheet.await)
 }
@@ -127,27 +123,19 @@ async fn select_account(
     let sheet = async {
         let params = query_params(uri.query());
         let id = params.value("interaction").unwrap_or_default();
-        let (interaction, row) = match look_answerable(&app, &headers, id).await? {
+        let (_, row) = match look_answerable(&app, &headers, id).await? {
             Ok(answerable) => answerable,
             Err(page) => return Ok(page),
         };
         let Some(present) = present else { return Ok(see_other(&format!("/authorize?interaction={id}"))) };
-        let mut response = page(&SelectAccount {
+        Ok(page(&SelectAccount {
             frame: desk_frame(&app),
             person: present.user.display_name,
             app: Some(row.settings.0.name),
             interaction: id.to_owned(),
-        });
-        allow_return(&mut response, &interaction);
-        Ok(response)
+        }))
     };
     shown(&app, sheet.await)
-}
-
-/// The redirect that answers a form here may lead to the app.
-fn allow_return(response: &mut Response, interaction: &Interaction) {
-    let target = form_target(&interaction.request.address.redirect_uri);
-    allow_form_action(response.headers_mut(), Some(&target));
 }
 
 async fn consent(
@@ -165,7 +153,7 @@ async fn consent(
         };
         let Some(present) = present else { return Ok(see_other(&format!("/authorize?interaction={id}"))) };
         let name = row.settings.0.name;
-        let mut response = page(&Consent {
+        Ok(page(&Consent {
             frame: desk_frame(&app),
             letter: name.chars().next().map(|c| c.to_uppercase().to_string()).unwrap_or_default(),
             app: name,
@@ -174,9 +162,7 @@ async fn consent(
             person: present.user.display_name.clone(),
             not_you: format!("/select-account?interaction={id}"),
             interaction: id.to_owned(),
-        });
-        allow_return(&mut response, &interaction);
-        Ok(response)
+        }))
     };
     shown(&app, sheet.await)
 }

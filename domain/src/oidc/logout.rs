@@ -13,6 +13,13 @@ pub struct Hint {
     pub session: Option<SessionId>,
 }
 
+impl Hint {
+    /// Whether it was issued in this session of this person. One that names no session names all of theirs.
+    pub fn names(&self, user: UserId, session: SessionId) -> bool {
+        self.user == user && self.session.is_none_or(|own| own == session)
+    }
+}
+
 /// Where to go after signing out: an address that the client has registered for it, with the state that was sent.
 ///
 /// §3: without a hint "the OP MUST NOT perform post-logout redirection unless the OP has other means of confirming the

@@ -7,7 +7,7 @@ use super::access_token::{grant_of, jti};
 use super::claims::PersonClaims;
 use super::discovery::metadata;
 use super::id_token::id_token;
-use super::logout::{post_logout_redirect, refused_redirect};
+use super::logout::{Hint, post_logout_redirect, refused_redirect};
 use crate::client::ClientSettings;
 use crate::custom_claim::CustomClaim;
 use crate::digest::Digest;
@@ -228,4 +228,16 @@ fn rp_initiated_logout_leads_only_where_a_registration_allows() {
     assert!(refused_redirect(&elsewhere, None));
     assert!(!refused_redirect(&plain, Some(uri)));
     assert!(!refused_redirect(&params(&[]), None), "nothing was asked for");
+}
+
+#[test]
+fn a_hint_names_the_session_it_was_issued_in_or_all_of_its_person() {
+    let (ada, bob) = (UserId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)));
+    let (here, elsewhere) = (SessionId(Uuid::from_u128(3)), SessionId(Uuid::from_u128(4)));
+    let hint = |session| Hint { user: ada, client: "wiki".parse().unwrap(), session };
+
+    assert!(hint(Some(here)).names(ada, here));
+    assert!(!hint(Some(elsewhere)).names(ada, here));
+    assert!(hint(None).names(ada, here));
+    assert!(!hint(None).names(bob, here) && !hint(Some(here)).names(bob, here));
 }

@@ -95,19 +95,34 @@ async fn app_at(path: &str, answer: impl IntoResponse + Clone + Send + Sync + 's
 }
 
 #[tokio::test]
-async fn se08_consent_leads_back_to_an_app_that_leads_on_to_another_origin() {
+async fn se08_our_forms_lead_back_to_an_app_that_leads_on_to_another_origin() {
     let (server, browser) = (Server::start().await, Browser::launch().await);
     let guarded = app_at("/app", Html("<!doctype html><p id=back>Back")).await;
     let callback = app_at("/cb", Redirect::to(&guarded)).await;
-    let wiki = server.client(&json!({ "callbackURLs": [callback] })).await;
+    let wiki = server.client(&json!({ "callbackURLs": [callback], "logoutCallbackURLs": [callback] })).await;
     let page = browser.page().await;
     page.add_authenticator(json!({})).await;
     enroll(&page, &invite(&server, "ada").await).await;
 
-    for (more, press) in [(&[][..], "#allow"), (&[("prompt", "select_account")], "#continue")] {
+    let sheets: [(&[_], _); 5] = [
+        (&[], "#cancel"),
+        (&[], "#allow"),
+        (&[("prompt", "select_account")], "#continue"),
+        (&[("prompt", "consent")], "#cancel"),
+        (&[("prompt", "login")], "#cancel"),
+    ];
+    for (more, press) in sheets {
         page.goto(&format!("{}{}", server.issuer(), wiki.authorize(more))).await;
         page.click(press).await;
         page.wait_for("#back").await;
     }
+    page.goto(&format!(
+        "{}/api/oidc/end-session?client_id={}&post_logout_redirect_uri={callback}",
+        server.issuer(),
+        wiki.id
+    ))
+    .await;
+    page.click("#confirm").await;
+    page.wait_for("#back").await;
     assert_quiet(&page);
 }

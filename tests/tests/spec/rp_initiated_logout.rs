@@ -156,14 +156,37 @@ async fn s3_an_app_that_only_names_itself_is_returned_to_once_the_person_has_sai
 
     let asked = ada.visitor.get(&path(&pairs)).await.expect(200);
     assert!(asked.text.contains("id=\"confirm\""));
-    assert!(asked.header("content-security-policy").contains("form-action 'self' https://wiki.example;"));
+    assert!(asked.header("content-security-policy").contains("form-action 'self';"));
     assert!(signed_in(&mut ada).await);
-    let answer = ada.visitor.form("/sign-out", &pairs).await.expect(303);
+    let answer = ada.visitor.form("/sign-out", &pairs).await.expect(200);
 
-    assert_eq!(answer.header("location"), "https://wiki.example/bye?state=s1");
+    assert_eq!(answer.location().as_str(), "https://wiki.example/bye?state=s1");
     assert!(!signed_in(&mut ada).await);
     let nobody = server.visitor().get(&path(&pairs)).await.expect(200);
     assert!(nobody.text.contains("id=\"signed-out\""), "whoever is not asked is sent nowhere");
+}
+
+#[tokio::test]
+async fn s2_a_hint_that_was_issued_in_another_session_ends_this_one_only_when_the_person_says_so() {
+    let (server, mut ada, wiki, hint) = setting().await;
+    let mut elsewhere = Person { visitor: server.visitor(), ..ada.clone() };
+    elsewhere.sign_in().await.expect(200);
+    let bye = ("post_logout_redirect_uri", "https://wiki.example/bye");
+
+    // §2: "If the ID Token's sid claim does not correspond to the RP's current session … the OP SHOULD treat the logout
+    // request as suspect".
+    let asked = elsewhere.visitor.get(&path(&[("id_token_hint", &hint), bye, ("state", "s1")])).await.expect(200);
+
+    assert!(asked.text.contains("id=\"confirm\""), "{}", asked.text);
+    assert!(signed_in(&mut elsewhere).await && signed_in(&mut ada).await);
+    let members = [("client_id", wiki.id.as_str()), bye, ("state", "s1")];
+    for (name, value) in members {
+        assert!(asked.text.contains(&format!("name=\"{name}\" value=\"{value}\"")), "{name}: {}", asked.text);
+    }
+    let answer = elsewhere.visitor.form("/sign-out", &members).await.expect(200);
+    assert_eq!(answer.location().as_str(), "https://wiki.example/bye?state=s1");
+    assert!(!signed_in(&mut elsewhere).await);
+    assert!(signed_in(&mut ada).await, "the session of the hint goes on: nobody there was asked");
 }
 
 #[tokio::test]
