@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, Executor, PgConnection, PgExecutor, PgPool};
+use sqlx::{Connection, Executor, PgConnection, PgPool};
 
 /// Views are named without their schema, so that a rebuild can put a shadow schema first.
 const SEARCH_PATH: &str = "views,public";
@@ -92,23 +92,23 @@ pub fn is_away(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Ends transactions of ours that wait for the rows of a COPY for longer than [`ABANDONED`]. Their node fell silent; but they
-/// are not idle, no time limit of the server reaches them, and they would hold what they hold for as long as TCP hopes.
-///
-/// # Errors
-/// Those of the database.
-pub async fn end_stuck_copies(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
-    let stuck = format!(
+/// A query that ends transactions of ours that wait for the rows of a COPY for longer than [`ABANDONED`], and counts them.
+/// Their node fell silent; but they are not idle, no time limit of the server reaches them, and they would hold what they hold
+/// for as long as TCP hopes.
+pub fn ending_stuck_copies() -> String {
+    format!(
         "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity
          WHERE datname = current_database() AND usename = current_user AND state = 'active'
            AND wait_event = 'ClientRead' AND state_change < clock_timestamp() - interval '{ABANDONED}'
            AND query LIKE 'COPY % FROM STDIN (FORMAT binary)'"
-    );
-    let ended: i64 = sqlx::query_scalar(&stuck).fetch_one(executor).await?;
+    )
+}
+
+/// Says how many were ended.
+pub fn tell_of_stuck_copies(ended: i64) {
     if ended > 0 {
         tracing::warn!(ended, "a node fell silent while it was writing; its transaction was ended");
     }
-    Ok(())
 }
 
 async fn answers(connection: &mut PgConnection) -> bool {

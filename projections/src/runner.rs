@@ -146,9 +146,12 @@ impl Runner {
         } else if moved.1.elapsed() > STUCK {
             // Once a look, however often it is woken.
             moved.1 += LOOK;
-            let ended = tokio::time::timeout(PATIENCE, postgres::end_stuck_copies(&self.pool)).await;
-            if let Ok(Err(error)) = ended {
-                tracing::debug!(%error, "nobody can be freed of a node that is silent");
+            let ending = postgres::ending_stuck_copies();
+            let ended = sqlx::query_scalar(&ending).fetch_one(&self.pool);
+            match tokio::time::timeout(PATIENCE, ended).await {
+                Ok(Ok(ended)) => postgres::tell_of_stuck_copies(ended),
+                Ok(Err(error)) => tracing::debug!(%error, "nothing can be freed of a node that is silent"),
+                Err(_) => {}
             }
         }
     }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::horizon::Horizon;
-use crate::postgres::{ANSWER, Trust, end_stuck_copies};
+use crate::postgres::{ANSWER, Trust, ending_stuck_copies, tell_of_stuck_copies};
 
 /// The channel that `begin_append` notifies once a batch, with the name of the node.
 const CHANNEL: &str = "chancery_events";
@@ -75,11 +75,6 @@ async fn forward(
             horizon.doubt();
             wake.send_modify(|count| *count += 1);
         }
-        match timeout(ANSWER, end_stuck_copies(&mut listener)).await? {
-            // A server that lets nobody do this answers nevertheless.
-            Ok(()) | Err(sqlx::Error::Database(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
         while let Ok(notification) = timeout(PULSE, listener.try_recv()).await {
             let notification = notification?.ok_or(Lost::Closed)?;
             if notification.payload() != horizon.node() {
@@ -99,5 +94,15 @@ async fn connect(options: &PgConnectOptions) -> Result<PgListener, sqlx::Error> 
 }
 
 async fn end_of_log(listener: &mut PgListener) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM events").fetch_one(listener).await
+    const END: &str = "SELECT coalesce(max(position), 0)";
+    let ending = format!("{END}, ({}) FROM events", ending_stuck_copies());
+    match sqlx::query_as(&ending).fetch_one(&mut *listener).await {
+        Ok((end, ended)) => {
+            tell_of_stuck_copies(ended);
+            Ok(end)
+        }
+        // A server that lets nobody end anything answers nevertheless.
+        Err(sqlx::Error::Database(_)) => sqlx::query_scalar(&format!("{END} FROM events")).fetch_one(listener).await,
+        Err(error) => Err(error),
+    }
 }

@@ -75,7 +75,7 @@ async fn what_was_changed_in_one_form_is_told_in_full() {
     let history = root.visitor.get("/admin/history").await.expect(200).text;
     assert!(history.contains("<dt>E-mail address verified</dt>"), "{history}");
     let prefix = secret["visiblePrefix"].as_str().unwrap();
-    assert!(history.contains(&format!(" that began with <b>{prefix}</b>")), "{prefix}: {history}");
+    assert!(history.contains(&format!(" beginning with <b>{prefix}</b>")), "{prefix}: {history}");
 }
 
 #[tokio::test]

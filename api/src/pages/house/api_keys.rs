@@ -1,6 +1,6 @@
 //! `/admin/api-keys`: keys with which programs act for an administrator. Making one posts `name`, `description` and
-//! `expires_at` to the page itself; revoking is asked again at `{id}/revoke`. Paged by
-//! `page`.
+//! `expires_at` to the page itself; revoking is asked again at `{id}/revoke`. The list is
+//! paged by `page`.
 
 use askama::Template;
 

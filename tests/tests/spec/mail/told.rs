@@ -290,7 +290,7 @@ async fn ad08_an_address_is_proven_once_by_whoever_it_belongs_to() {
 #[tokio::test]
 async fn in01_in05_names_stay_text_in_every_part_of_a_mail() {
     let mailbox = Mailbox::open().await;
-    let server = server(&mailbox, &[("APP_NAME", "Ink\r\nBcc: eve@evil\u{2028}é")]).await;
+    let server = server(&mailbox, &[("APP_NAME", "Ink, Bcc: <eve@evil> é")]).await;
     let hostile = "{{7*7}} ${7*7} {% include \"x\" %} <img src=x onerror=alert(1)>";
     let id = register(&server, "ada", &json!({ "displayName": hostile })).await;
     make_link(&server, &id).await;
@@ -300,7 +300,7 @@ async fn in01_in05_names_stay_text_in_every_part_of_a_mail() {
     assert_eq!(mail.to, ["ada@example.org"]);
     assert_eq!(mail.headers().len(), 8, "{:?}", mail.headers());
     assert!(!mail.headers().iter().any(|header| header.starts_with("Bcc")));
-    assert_eq!(mail.subject(), "Your invitation to Ink Bcc: eve@evil é");
+    assert_eq!(mail.subject(), "Your invitation to Ink, Bcc: <eve@evil> é");
     assert!(mail.text().contains(&format!("Hello {hostile},")), "{}", mail.text());
     assert!(!mail.html().contains("<img"));
     assert!(mail.html().contains("{{7*7}} ${7*7} {% include &#34;x&#34; %} &#60;img src=x onerror=alert(1)&#62;"));
