@@ -104,7 +104,8 @@ impl Site {
 
     /// What is done while nobody asks for anything.
     pub async fn idle(&mut self, how: &str) {
-        const WATCHED: Duration = Duration::from_secs(20);
+        // With the upkeep of one minute in it.
+        const WATCHED: Duration = Duration::from_secs(60);
         let pid = Some(self.process.pid());
         tokio::time::sleep(Duration::from_secs(5)).await;
         let before = Work::so_far(&mut self.statistics, pid).await;
